@@ -1,0 +1,169 @@
+"""`site_config.yaml`: the one file that says what a portal is called and how it is built."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from portal.errors import Problem, ProblemsError
+from portal.yamlfile import read_yaml
+
+__all__ = ["Facet", "SiteConfig", "Viewer", "load_config", "parse_size"]
+
+_SIZE = re.compile(r"([\d.]+)\s*(B|kB|KB|MB|GB|TB)?", re.ASCII)
+_UNITS = {None: 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def parse_size(text: int | str) -> int:
+    """Bytes from `25 MB`, `900MB` or a plain number; units are powers of ten."""
+    if isinstance(text, int):
+        size = text
+    else:
+        match = _SIZE.fullmatch(text.strip())
+        if not match:
+            raise ValueError(f"{text!r} is not a size; write for example `25 MB`")
+        try:
+            size = int(float(match[1]) * _UNITS[match[2]])
+        except ValueError:
+            raise ValueError(f"{text!r} is not a size; write for example `25 MB`") from None
+    if size < 0:
+        raise ValueError("a size can't be negative")
+    return size
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError(f"{text!r} is not an http(s) address")
+    return text
+
+
+def _base_url(text: str) -> str:
+    return text and _web_address(text).rstrip("/") + "/"
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(_web_address(text))
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+Size = Annotated[int | str, AfterValidator(parse_size)]
+Origin = Annotated[str, AfterValidator(_origin)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Facet(_Section):
+    """A column of the catalog that visitors filter by."""
+
+    column: str
+    label: str = ""
+    kind: Literal["term", "value", "range"] = "value"
+
+
+class Viewer(_Section):
+    """How interactive views are made: `auto` shows the original where it can, else a copy."""
+
+    mode: Literal["auto", "copy", "original", "none"] = "auto"
+    max_store_bytes: Size = 25_000_000
+    origins: tuple[Origin, ...] = ()
+    rewrite: dict[str, str] = Field(default_factory=dict)
+
+
+class Data(_Section):
+    """Whether original stores are put on the site: `copy` them, `link` where they are, `none`."""
+
+    publish: Literal["copy", "link", "none"] = "link"
+
+
+class Limits(_Section):
+    """`site_bytes`: all data on the site together; `scan_bytes`: read from one store by a scan."""
+
+    site_bytes: Size = 900_000_000
+    scan_bytes: Size = 64_000_000
+
+
+class Publish(_Section):
+    """Where `portal publish` puts the site."""
+
+    target: str = ""
+
+
+DEFAULT_FACETS = (
+    Facet(column="technology", label="Technology", kind="term"),
+    Facet(column="assay", label="Assay", kind="term"),
+    Facet(column="organism", label="Organism", kind="term"),
+    Facet(column="tissue", label="Tissue", kind="term"),
+    Facet(column="disease", label="Disease", kind="term"),
+    Facet(column="development_stage", label="Development stage", kind="term"),
+    Facet(column="validation_status", label="Validation", kind="value"),
+)
+
+
+class SiteConfig(_Section):
+    """The whole of `site_config.yaml`. Only `title` is required."""
+
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    description: Annotated[str, Field(max_length=2000)] = ""
+    tagline: Annotated[str, Field(max_length=200)] = ""
+    base_url: Annotated[str, AfterValidator(_base_url)] = ""
+    report_url: str = ""
+    source_roots: tuple[str, ...] = (".",)
+    facets: tuple[Facet, ...] = DEFAULT_FACETS
+    viewer: Viewer = Viewer()
+    data: Data = Data()
+    limits: Limits = Limits()
+    publish: Publish = Publish()
+    templates: str = ""
+    extra_css: tuple[str, ...] = ()
+    docs: str = ""
+
+    root: Path = Field(default=Path(), exclude=True)
+    """The folder of site_config.yaml: what every relative path in it starts from."""
+
+    @property
+    def manifest_dir(self) -> Path:
+        """Where the entries lie."""
+        return self.root / "data_manifest"
+
+    def source_root_paths(self) -> list[Path]:
+        """The folders inside which local sources may lie, resolved."""
+        return [(self.root / r).resolve() for r in self.source_roots]
+
+
+def load_config(path: Path) -> SiteConfig:
+    """Read `site_config.yaml`.
+
+    Raises ProblemsError with every fault in it, each with file and line.
+    """
+    if not path.is_file():
+        raise ProblemsError(
+            [
+                Problem(
+                    code="config-missing",
+                    severity="error",
+                    where=str(path),
+                    what="There is no such file.",
+                    remedy="Run `portal init` to make one, or pass --config.",
+                )
+            ]
+        )
+    config, problems, lines = read_yaml(path, SiteConfig)
+    if ("root",) in lines:
+        problems.append(
+            Problem(
+                code="unknown-key",
+                severity="error",
+                where=f"{path}:{lines[('root',)]}",
+                what="Unknown key `root`.",
+            )
+        )
+    if config is None or problems:
+        raise ProblemsError(problems)
+    return config.model_copy(update={"root": path.resolve().parent})

@@ -1,0 +1,375 @@
+/**
+ * The interactive view of an artifact: a poster until the visitor asks, then Vitessce in its place.
+ *
+ * Small, and on every page that has a view; the viewer itself is imported on demand. Whatever fails, the visitor gets
+ * the poster back, the reason in words and a way to try again.
+ *
+ * What a page with a view must allow in its CSP, beside its own origin, is in frontend/README.md.
+ */
+import { PortalStore, StoreError } from './store.js';
+
+/**
+ * @typedef {typeof import('./vitessce.js')} Viewer
+ * @typedef {import('./vitessce.js').Theme} Theme
+ * @typedef {ReturnType<Viewer['mount']>} Mounted
+ * @typedef {{fileType?: string, url?: string, options?: unknown}} ConfigFile
+ * @typedef {{datasets?: {files?: ConfigFile[]}[], portal?: {parts?: Record<string, number>}}} Config
+ */
+
+/** A failure that is told as it stands. */
+class Told extends Error {}
+
+/** One figure. */
+export class View {
+  /** How often the viewer failed to load. */
+  failures = 0;
+
+  /**
+   * @param {HTMLElement} figure
+   * @param {(address: string) => Promise<Viewer>} [load]
+   */
+  constructor(figure, load = (address) => import(address)) {
+    this.figure = figure;
+    this.load = load;
+    this.address = figure.dataset.view ?? '';
+    this.poster = part(figure, '.p-poster');
+    this.stage = part(figure, '[data-view-stage]');
+    this.state = part(figure, '[data-view-state]');
+    /** Counts openings, so that what an earlier one still waits for finds itself out of date. */
+    this.turn = 0;
+    /** @type {Mounted | null} */
+    this.mounted = null;
+    /** @type {(() => void)[]} */
+    this.undo = [];
+    this.listen();
+  }
+
+  listen() {
+    const on = (/** @type {string} */ selector, /** @type {() => void} */ act) => {
+      for (const button of this.figure.querySelectorAll(selector)) button.addEventListener('click', act);
+    };
+    on('[data-view-open]', () => void this.open());
+    on('[data-view-full]', () => {
+      void this.fullScreen();
+      if (!this.isOpen) void this.open();
+    });
+    for (const select of this.figure.querySelectorAll('[data-view-select]')) {
+      select.addEventListener('change', () => {
+        this.address = /** @type {HTMLSelectElement} */ (select).value;
+        if (this.isOpen) void this.open();
+      });
+    }
+  }
+
+  get isOpen() {
+    return 'open' in this.figure.dataset;
+  }
+
+  /** Opens the view, or opens it anew where it is open: another config, or a fresh look at the same one. */
+  async open() {
+    this.clear();
+    const turn = this.turn;
+    this.figure.dataset.open = '';
+    this.figure.dataset.viewState = 'loading';
+    this.say('Loading the viewer…');
+    try {
+      requireWebGL();
+      const address = new URL(this.address, document.baseURI).href;
+      const [viewer, config] = await Promise.all([this.loadViewer(), loadConfig(address)]);
+      if (turn === this.turn) this.mount(viewer, config, turn);
+    } catch (error) {
+      if (turn === this.turn) this.fail(error);
+    }
+  }
+
+  async loadViewer() {
+    const address = new URL(this.figure.dataset.viewer ?? '', document.baseURI);
+    // A browser may remember that a module failed to load; another name makes it ask again.
+    if (this.failures) address.searchParams.set('try', String(this.failures + 1));
+    try {
+      return await this.load(address.href);
+    } catch (error) {
+      this.failures += 1;
+      throw new Told("The viewer's program could not be loaded. The connection may have been interrupted.", { cause: error });
+    }
+  }
+
+  /**
+   * @param {Viewer} viewer
+   * @param {Config} config
+   * @param {number} turn
+   */
+  mount(viewer, config, turn) {
+    const current = (/** @type {(value: any) => void} */ act) => (/** @type {any} */ value) => {
+      if (turn === this.turn) act(value);
+    };
+    const opened = current((error) => (this.figure.dataset.viewState === 'ready' ? this.warn(error) : this.fail(error)));
+    let bytes = 0;
+    const stores = makeStores(config, {
+      onError: opened,
+      onBytes: current((more) => {
+        bytes += more;
+        if (this.figure.dataset.viewState === 'loading') this.say(`Loading the data… ${megabytes(bytes)}`);
+      }),
+    });
+    const { portal: _, ...shown } = config;
+    this.poster.hidden = true;
+    this.stage.hidden = false;
+    this.stage.tabIndex = -1;
+    this.addBar();
+    this.stage.focus({ preventScroll: true });
+    this.say('Loading the data…');
+    // Vitessce leaves its element to React, so it gets one of its own each time.
+    const element = document.createElement('div');
+    this.stage.append(element);
+    const mounted = viewer.mount(element, shown, {
+      stores,
+      theme: theme(),
+      height: stageHeight(this.stage),
+      onError: current((error) => this.fail(error)),
+      onReady: current(() => this.ready()),
+    });
+    this.mounted = mounted;
+    this.undo.push(
+      onTheme((name) => mounted.setTheme(name)),
+      onHeight(this.stage, (height) => mounted.setHeight(height)),
+    );
+  }
+
+  ready() {
+    this.figure.dataset.viewState = 'ready';
+    this.say('');
+    this.figure.dispatchEvent(new CustomEvent('portal:view-ready', { bubbles: true }));
+  }
+
+  close() {
+    this.clear();
+    this.showPoster();
+    part(this.figure, '[data-view-open]').focus();
+  }
+
+  /** @param {unknown} error */
+  fail(error) {
+    console.warn('The view could not be shown:', error);
+    this.clear();
+    this.showPoster();
+    this.figure.dataset.viewState = 'error';
+    const alert = make('div', 'p-view__error');
+    alert.setAttribute('role', 'alert');
+    const message = make('p', '', `The interactive view can't be shown. ${inWords(error)}`);
+    const retry = button('Try again', 'data-view-retry', () => void this.open());
+    alert.append(message, retry);
+    this.state.after(alert);
+    this.undo.push(() => alert.remove());
+  }
+
+  /**
+   * Something that couldn't be read after the picture was there: said, without taking the picture away.
+   * @param {unknown} error
+   */
+  warn(error) {
+    this.say(`A part of the data could not be read. ${inWords(error)}`);
+  }
+
+  /** Ends whatever is shown and whatever is under way. */
+  clear() {
+    this.turn += 1;
+    for (const act of this.undo.splice(0)) act();
+    this.mounted?.unmount();
+    this.mounted = null;
+    this.stage.replaceChildren();
+    this.say('');
+  }
+
+  showPoster() {
+    delete this.figure.dataset.open;
+    delete this.figure.dataset.viewState;
+    this.stage.hidden = true;
+    this.poster.hidden = false;
+    if (document.fullscreenElement === this.figure) void document.exitFullscreen();
+  }
+
+  addBar() {
+    const bar = make('div', 'p-view__bar');
+    bar.append(
+      button('Reset view', 'data-view-reset', () => void this.open()),
+      button('Full screen', 'data-view-full', () => void this.fullScreen()),
+      button('Close view', 'data-view-close', () => this.close()),
+    );
+    this.stage.before(bar);
+    this.undo.push(() => bar.remove());
+  }
+
+  async fullScreen() {
+    try {
+      if (document.fullscreenElement) await document.exitFullscreen();
+      else await this.figure.requestFullscreen();
+    } catch {
+      // Not every browser or frame allows it: the view in the page is there all the same.
+    }
+  }
+
+  /** @param {string} text */
+  say(text) {
+    this.state.textContent = text;
+    this.state.hidden = !text;
+  }
+}
+
+/**
+ * @param {string} address
+ * @returns {Promise<Config>}
+ */
+export async function loadConfig(address) {
+  const response = await fetch(address).catch((error) => {
+    throw new Told('Its description could not be fetched: the server could not be reached.', { cause: error });
+  });
+  if (!response.ok) {
+    throw new Told(response.status === 404
+      ? 'Its description is missing from this site.'
+      : `Its description could not be fetched: the server answered ${response.status}.`);
+  }
+  try {
+    return resolve(await response.json(), address);
+  } catch (error) {
+    throw new Told("Its description can't be read.", { cause: error });
+  }
+}
+
+/**
+ * Addresses of files are relative to the config, which may lie in another folder than the page.
+ * @param {Config} config
+ * @param {string} address of the config
+ */
+export function resolve(config, address) {
+  for (const file of files(config)) {
+    if (file.url === undefined) continue;
+    const url = new URL(file.url, address);
+    if (!/^https?:$/.test(url.protocol)) throw new Error(`${url.protocol} addresses are not read`);
+    file.url = url.href;
+  }
+  return config;
+}
+
+/**
+ * One store an address, however many files of the config read it.
+ * @param {Config} config
+ * @param {Pick<import('./store.js').StoreOptions, 'onError' | 'onBytes'>} told
+ */
+export function makeStores(config, told) {
+  /** @type {Record<string, PortalStore>} */
+  const stores = {};
+  for (const { url, fileType } of files(config)) {
+    if (url && fileType?.endsWith('.zarr')) stores[url] ??= new PortalStore(url, { ...told, parts: config.portal?.parts });
+  }
+  return stores;
+}
+
+/** @param {Config} config */
+function files(config) {
+  return (config.datasets ?? []).flatMap((dataset) => dataset.files ?? []);
+}
+
+/**
+ * @param {unknown} error
+ * @returns {string} the reason, for a visitor
+ */
+export function inWords(error) {
+  if (error instanceof Told) return error.message;
+  if (error instanceof StoreError) return `${error.reason}, at ${error.address}.`;
+  return error instanceof Error && error.message ? `The viewer says: ${error.message}` : 'The viewer gave no reason.';
+}
+
+/** @returns {Theme} */
+export function theme() {
+  return document.body.getAttribute('data-md-color-scheme') === 'slate' ? 'dark' : 'light';
+}
+
+/** @param {(name: Theme) => void} act */
+function onTheme(act) {
+  const observer = new MutationObserver(() => act(theme()));
+  observer.observe(document.body, { attributes: true, attributeFilter: ['data-md-color-scheme'] });
+  return () => observer.disconnect();
+}
+
+/**
+ * @param {HTMLElement} stage
+ * @param {(height: number) => void} act
+ */
+function onHeight(stage, act) {
+  let last = stageHeight(stage);
+  const observer = new ResizeObserver(() => {
+    const height = stageHeight(stage);
+    if (height !== last) act(last = height);
+  });
+  observer.observe(stage);
+  return () => observer.disconnect();
+}
+
+/**
+ * The stylesheet sets the height of the stage; without one it is as high as its content, which would feed on itself.
+ * @param {HTMLElement} stage
+ */
+function stageHeight(stage) {
+  const declared = getComputedStyle(stage).getPropertyValue('--p-stage-height').trim();
+  if (document.fullscreenElement?.contains(stage)) return Math.max(320, window.innerHeight - stage.offsetTop);
+  return Number.parseFloat(declared) || Math.max(480, Math.min(900, Math.round(window.innerHeight * 0.8)));
+}
+
+/** Asked before anything is loaded: without it the viewer would show an empty frame. */
+function requireWebGL() {
+  const context = document.createElement('canvas').getContext('webgl2');
+  if (!context) throw new Told('This browser can\'t draw with WebGL 2, or it is switched off.');
+  context.getExtension('WEBGL_lose_context')?.loseContext(); // browsers allow few contexts at a time
+}
+
+/** @param {number} bytes */
+function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/**
+ * @param {HTMLElement} figure
+ * @param {string} selector
+ * @returns {HTMLElement}
+ */
+function part(figure, selector) {
+  const found = figure.querySelector(selector);
+  if (!(found instanceof HTMLElement)) throw new Error(`The view lacks ${selector}`);
+  return found;
+}
+
+/**
+ * @param {string} tag
+ * @param {string} name
+ * @param {string} [text]
+ */
+function make(tag, name, text = '') {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  element.textContent = text;
+  return element;
+}
+
+/**
+ * @param {string} label
+ * @param {string} attribute
+ * @param {() => void} act
+ */
+function button(label, attribute, act) {
+  const element = /** @type {HTMLButtonElement} */ (make('button', 'p-btn', label));
+  element.type = 'button';
+  element.setAttribute(attribute, '');
+  element.addEventListener('click', act);
+  return element;
+}
+
+/** Makes every figure of the page work; the address may ask for the first one at once. */
+export function start() {
+  const figures = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('.p-view[data-view]'));
+  const views = [...figures].map((figure) => new View(figure));
+  if (new URLSearchParams(window.location.search).get('view') === '1') void views[0]?.open();
+  return views;
+}
+
+if (typeof document !== 'undefined') start();

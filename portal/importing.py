@@ -1,0 +1,225 @@
+"""Records of other collections → entries of this manifest.
+
+`spatialdata-db`: the collection's own records, a JSON list of objects with `uid`, `title`,
+`collection`, `status`, `attrs`, `extra`, `ontology`, `zarr_url_s3`, `lamin_versions`. Facts
+are taken over as written; nothing is resolved or corrected here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from portal.errors import Problem, ProblemsError
+from portal.manifest import Schema
+
+__all__ = ["Imported", "import_spatialdata_db"]
+
+MAX_BYTES = 100_000_000
+_ONTOLOGY_KEYS = {
+    "organism": "Organism",
+    "tissue": "Tissue",
+    "disease": "Disease",
+    "assay": "Assay",
+    "development_stage": "Development Stage",
+}
+# Fields of the entry itself, not of its metadata.
+_OWN = {"License", "Dataset Url", "Publication Date"}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import wrote, kept and left out."""
+
+    written: tuple[Path, ...]
+    unchanged: tuple[Path, ...]
+    skipped: tuple[str, ...]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style with flow-style terms, as a person would write it."""
+
+
+class _Flow(dict):
+    """A mapping written on one line."""
+
+
+_Dumper.add_representer(
+    _Flow, lambda d, v: d.represent_mapping("tag:yaml.org,2002:map", v, flow_style=True)
+)
+
+
+def import_spatialdata_db(
+    file: Path, folder: Path, schema: Schema, *, include_all: bool = False
+) -> Imported:
+    """Write one entry a record into `folder`, and the collections into collections.yaml.
+
+    Only records whose status is `uploaded` are taken, all with `include_all` (the others as
+    `announced`). An entry that is there already is kept when its content is the same, else it
+    is an error: a curator's work is never overwritten.
+    Raises ProblemsError for a file that is not such records.
+    """
+    records = _read(file)
+    root = folder.parent if folder.name == "spatialdata-db" else folder
+    collections: dict[str, str] = {}
+    written, unchanged, skipped = [], [], []
+    problems: list[Problem] = []
+    for i, record in enumerate(records):
+        if record["status"] != "uploaded" and not include_all:
+            skipped.append(f"{record['uid']} ({record['status']})")
+            continue
+        slug = slug_of(record["collection"])
+        collections[slug] = record["collection"]
+        text = yaml.dump(
+            _entry(record, slug, schema),
+            Dumper=_Dumper,
+            sort_keys=False,
+            allow_unicode=True,
+            width=1000,
+        )
+        path = folder / f"{record['uid']}.yaml"
+        if path.exists():
+            if path.read_text("utf-8") == text:
+                unchanged.append(path)
+                continue
+            problems.append(
+                Problem(
+                    code="entry-exists",
+                    severity="error",
+                    where=f"{file.name}:record {i + 1}",
+                    what=f"{path} is there already and says something else.",
+                    remedy="Move it away, or leave the record out.",
+                )
+            )
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        written.append(path)
+    _add_collections(root / "collections.yaml", collections)
+    if problems:
+        raise ProblemsError(problems)
+    return Imported(tuple(written), tuple(unchanged), tuple(skipped))
+
+
+def slug_of(text: str) -> str:
+    """Lower-case words joined by hyphens, at most 80 characters, cut at a word."""
+    slug = re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
+    return slug if len(slug) <= 80 else slug[:80].rsplit("-", 1)[0]
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    def fault(what: str) -> ProblemsError:
+        return ProblemsError(
+            [
+                Problem(
+                    code="not-spatialdata-db",
+                    severity="error",
+                    where=str(file),
+                    what=what,
+                    remedy="Give the collection's records: a JSON list of objects.",
+                )
+            ]
+        )
+
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise fault(f"The file is larger than {MAX_BYTES:,} bytes.")
+        records = json.loads(file.read_text("utf-8"))
+    except OSError as e:
+        raise fault(f"Cannot be read: {e.strerror}.") from e
+    except ValueError as e:
+        raise fault(f"Not JSON: {e}.") from e
+    if not isinstance(records, list):
+        raise fault("Not a list.")
+    needed = ("uid", "title", "collection", "status", "attrs")
+    for i, r in enumerate(records):
+        missing = [k for k in needed if not isinstance(r, dict) or k not in r]
+        if missing:
+            raise fault(f"Record {i + 1} lacks {', '.join(missing)}.")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", str(r["uid"])):
+            raise fault(f"Record {i + 1} has the uid {r['uid']!r}, which can't be an id here.")
+    return records
+
+
+def _entry(record: dict[str, Any], slug: str, schema: Schema) -> dict[str, Any]:
+    general = record["attrs"].get("metadata_general", {})
+    by_path = {
+        f"{block}.{key}": value
+        for block, content in {**record["attrs"], "extra": record.get("extra") or {}}.items()
+        for key, value in content.items()
+    }
+    metadata: dict[str, Any] = {"technology": general.get("Assay")}
+    for name, field in schema.fields.items():
+        for path in field.found_in:
+            value = by_path.get(path)
+            if value is not None and path.partition(".")[2] not in _OWN:
+                metadata[name] = _metadata(name, value, record)
+    if "donor_count" in schema.fields and by_path.get("extra.Donor Count"):
+        metadata["donor_count"] = by_path["extra.Donor Count"]
+    date = general.get("Publication Date")
+    page = general.get("Dataset Url")
+    versions = [
+        {"version": v["uid"], "date": v["created_at"][:10]}
+        for v in record.get("lamin_versions") or []
+    ]
+    entry = {
+        "title": record["title"],
+        "url": record.get("zarr_url_s3") or record.get("zarr_url_https"),
+        "page": page,
+        "collections": [slug],
+        "license": general.get("License"),
+        "citation": {
+            "publisher": "10x Genomics" if "10xgenomics.com" in (page or "") else None,
+            "year": int(date[:4]) if date else None,
+            "url": page,
+        },
+        "metadata": {**metadata, "publication_date": date},
+        "versions": versions,
+        "status": None if record["status"] == "uploaded" else "announced",
+    }
+    return _without_blanks(entry)
+
+
+def _metadata(name: str, value: Any, record: dict[str, Any]) -> Any:
+    """A term with its id where the collection's curators found one, else the value as written."""
+    key = _ONTOLOGY_KEYS.get(name)
+    found = (record.get("ontology") or {}).get(key) if key else None
+    if not found:
+        return value
+    term = {"id": found["id"], "label": found["label"]}
+    return _Flow(term if value == found["label"] else {**term, "written": value})
+
+
+def _without_blanks(value: dict[str, Any]) -> dict[str, Any]:
+    out = {}
+    for key, v in value.items():
+        if isinstance(v, dict) and not isinstance(v, _Flow):
+            v = _without_blanks(v)
+        if v not in (None, "", [], {}):
+            out[key] = v
+    return out
+
+
+def _add_collections(path: Path, names: dict[str, str]) -> None:
+    """Append the collections that collections.yaml lacks; what is there stays as it is."""
+    known: set[str] = set()
+    if path.exists():
+        text = path.read_text("utf-8")
+        data = yaml.safe_load(text) or {}
+        known = set(data.get("collections") or {})
+    else:
+        text = "collections:\n"
+    lines = [
+        yaml.dump({slug: {"name": name}}, allow_unicode=True, width=1000, sort_keys=False)
+        for slug, name in sorted(names.items())
+        if slug not in known
+    ]
+    if lines:
+        block = "".join("  " + line + "\n" for entry in lines for line in entry.splitlines())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.rstrip("\n") + "\n" + block, "utf-8")

@@ -1,0 +1,1 @@
+"""Recipes for artifacts that need no download."""

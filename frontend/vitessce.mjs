@@ -46,6 +46,11 @@ const CHANGES = [
   ['no second blosc, its bytes', /(?<=kgi = Dgi\(")[A-Za-z0-9+/=]+/g, '', 1],
 ];
 
+/** @type {typeof CHANGES} */
+const CODEC_CHANGES = [
+  ["embind's compiler", /var I = Function;\s+if \(!\(I instanceof Function\)\)[\s\S]*?A instanceof Object \? A : \w;/g, 'return invoker(A);', 1],
+];
+
 /** Views that aren't offered, each a module that is imported when first shown. */
 const NOT_OFFERED = /\/(higlass|ReactNeuroglancer|index-CjKdDvZm|index-CO_38kOj)[^/]*\.js$|^three(\/|$)/;
 
@@ -87,16 +92,21 @@ export function vitessce(folder, source) {
       build.onResolve({ filter: /^https:\/\/cdn\.vitessce\.io\/parquet-wasm/ }, () => ({ path: path.join(source, 'parquet.js') }));
       build.onResolve({ filter: NOT_OFFERED }, () => ({ path: path.join(source, 'stub.js') }));
       build.onLoad({ filter: /vitessce-[^/]*\/dist\/index-psi[^/]*\.js$/ }, ({ path: file }) => ({
-        contents: change(readFileSync(file, 'utf8')),
-        loader: 'js',
+        contents: change(readFileSync(file, 'utf8'), CHANGES),
+      }));
+      build.onLoad({ filter: /vitessce-[^/]*\/dist\/(zstd|blosc|lz4)-[^/]*\.js$/ }, ({ path: file }) => ({
+        contents: `import { invoker } from ${JSON.stringify(path.join(source, 'embind.js'))};\n${change(readFileSync(file, 'utf8'), CODEC_CHANGES)}`,
       }));
     },
   };
 }
 
-/** @param {string} text of Vitessce's main module */
-function change(text) {
-  for (const [name, find, put, times] of CHANGES) {
+/**
+ * @param {string} text of one of Vitessce's modules
+ * @param {typeof CHANGES} changes
+ */
+function change(text, changes) {
+  for (const [name, find, put, times] of changes) {
     const parts = text.split(find);
     if (parts.length - 1 !== times) {
       throw new Error(`vitessce ${VERSION}, "${name}": expected ${times} places to change, found ${parts.length - 1}.`);

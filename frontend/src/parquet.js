@@ -7,7 +7,7 @@
  */
 import {
   Binary, Bool, Field, Float32, Float64, Int16, Int32, Int64, Int8, RecordBatch, Schema, Table,
-  Uint16, Uint32, Uint64, Uint8, Utf8, makeData, makeVector, tableToIPC, vectorFromArray,
+  Uint16, Uint32, Uint64, Uint8, Utf8, makeData, makeVector, tableToIPC,
 } from 'apache-arrow';
 import { parquetMetadata, parquetRead } from 'hyparquet';
 
@@ -224,34 +224,62 @@ function encode(metadata, wanted, values) {
 }
 
 /**
+ * Arrow's own builders would do, but they compile a function for each column, which a CSP forbids.
  * @param {DataType} type
  * @param {Values} values
  * @returns {Vector}
  */
 function vector(type, values) {
-  if (type instanceof Binary) return binary(type, values);
-  if (type instanceof Utf8 || type instanceof Bool || hasNull(values)) return vectorFromArray(Array.from(values), type);
-  if (values instanceof type.ArrayType) return makeVector(values);
-  const wide = type.ArrayType === BigInt64Array || type.ArrayType === BigUint64Array;
-  return makeVector(type.ArrayType.from(values, wide ? BigInt : Number));
+  const { length } = values;
+  const missing = validity(values);
+  if (type instanceof Binary) return makeVector(makeData({ type, length, ...missing, ...joined(values) }));
+  if (type instanceof Utf8) return makeVector(makeData({ type, length, ...missing, ...joined(encoded(values)) }));
+  if (type instanceof Bool) return makeVector(makeData({ type, length, ...missing, data: bits(values, (value) => value) }));
+  const { ArrayType } = type;
+  const wide = ArrayType === BigInt64Array || ArrayType === BigUint64Array;
+  const number = wide ? (/** @type {any} */ value) => BigInt(value ?? 0) : Number;
+  const data = values instanceof ArrayType ? values : ArrayType.from(values, number);
+  return makeVector(makeData(/** @type {any} */ ({ type, length, ...missing, data })));
 }
 
 /** @param {Values} values */
-function hasNull(values) {
-  if (ArrayBuffer.isView(values)) return false;
-  for (let i = 0; i < values.length; i += 1) if (values[i] == null) return true;
-  return false;
+function validity(values) {
+  let nullCount = 0;
+  if (!ArrayBuffer.isView(values)) for (let i = 0; i < values.length; i += 1) if (values[i] == null) nullCount += 1;
+  return nullCount ? { nullCount, nullBitmap: bits(values, (value) => value != null) } : { nullCount };
 }
 
 /**
- * One buffer and its offsets, written directly: far quicker for many geometries than a builder.
- * @param {Binary} type
+ * @param {Values} values
+ * @param {(value: any) => boolean} test
+ */
+function bits(values, test) {
+  const packed = new Uint8Array(Math.ceil(values.length / 64) * 8);
+  for (let i = 0; i < values.length; i += 1) if (test(values[i])) packed[i >> 3] |= 1 << (i & 7);
+  return packed;
+}
+
+/**
+ * Points name one of few genes a million times over: each name is encoded once.
  * @param {Values} values
  */
-function binary(type, values) {
+function encoded(values) {
+  const encoder = new TextEncoder();
+  /** @type {Map<string, Uint8Array>} */
+  const known = new Map();
+  return Array.from(values, (value) => {
+    if (value == null) return undefined;
+    let bytes = known.get(value);
+    if (!bytes) known.set(value, bytes = encoder.encode(value));
+    return bytes;
+  });
+}
+
+/** @param {ArrayLike<Uint8Array | null | undefined>} values */
+function joined(values) {
   const valueOffsets = new Int32Array(values.length + 1);
   for (let i = 0; i < values.length; i += 1) valueOffsets[i + 1] = valueOffsets[i] + (values[i]?.length ?? 0);
   const data = new Uint8Array(valueOffsets[values.length]);
-  for (let i = 0; i < values.length; i += 1) if (values[i]) data.set(values[i], valueOffsets[i]);
-  return makeVector(makeData({ type, length: values.length, nullCount: 0, valueOffsets, data }));
+  for (let i = 0; i < values.length; i += 1) data.set(values[i] ?? [], valueOffsets[i]);
+  return { valueOffsets, data };
 }

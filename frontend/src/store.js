@@ -75,7 +75,7 @@ export class PortalStore {
    * @returns {Promise<Uint8Array | undefined>}
    */
   async get(key, options = {}) {
-    const path = relative(key);
+    const path = this.locate(key);
     const known = await this.lookup(path);
     if (known !== undefined) return known ?? undefined;
     const kept = this.kept.get(path);
@@ -92,7 +92,7 @@ export class PortalStore {
    * @returns {Promise<Uint8Array | undefined>}
    */
   async getRange(key, range, options = {}) {
-    const path = relative(key);
+    const path = this.locate(key);
     const known = await this.lookup(path);
     if (known !== undefined) return known ? cut(known, range) : undefined;
     // The viewer reads the tail of a shapes file twice and then the whole of it: one request serves all three.
@@ -133,6 +133,16 @@ export class PortalStore {
   }
 
   /**
+   * The viewer reads the schema of every Parquet file as that of its first part, also where there is only the file.
+   * @param {string} key
+   */
+  locate(key) {
+    const path = key.replace(/^\/+/, '');
+    const part = PART.exec(path);
+    return part && SHAPES.test(part[1]) && part[2] === '0' ? part[1] : path;
+  }
+
+  /**
    * The viewer asks for a Parquet file and then for its parts, or the other way round, and counts parts by failing.
    * @param {string} path
    */
@@ -140,7 +150,6 @@ export class PortalStore {
     if (path in this.parts) return true;
     const part = PART.exec(path);
     if (!part) return POINTS.test(path);
-    if (SHAPES.test(part[1])) return true;
     return Number(part[2]) >= (this.parts[part[1]] ?? 1);
   }
 
@@ -297,11 +306,6 @@ function isRecord(value) {
 /** @param {unknown} node */
 function encode(node) {
   return node === undefined ? null : new TextEncoder().encode(JSON.stringify(node));
-}
-
-/** @param {string} key */
-function relative(key) {
-  return key.replace(/^\/+/, '');
 }
 
 /** @param {RangeQuery} range */

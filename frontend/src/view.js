@@ -41,6 +41,7 @@ export class View {
     this.mounted = null;
     /** @type {(() => void)[]} */
     this.undo = [];
+    this.warning = '';
     this.listen();
   }
 
@@ -100,7 +101,7 @@ export class View {
    * @param {number} turn
    */
   mount(viewer, config, turn) {
-    const current = (/** @type {(value: any) => void} */ act) => (/** @type {any} */ value) => {
+    const current = (/** @type {(value: any) => void} */ act) => (/** @type {any} */ value = undefined) => {
       if (turn === this.turn) act(value);
     };
     const opened = current((error) => (this.figure.dataset.viewState === 'ready' ? this.warn(error) : this.fail(error)));
@@ -127,6 +128,7 @@ export class View {
       theme: theme(),
       height: stageHeight(this.stage),
       onError: current((error) => this.fail(error)),
+      onWarn: current((message) => this.warn(message)),
       onReady: current(() => this.ready()),
     });
     this.mounted = mounted;
@@ -138,7 +140,7 @@ export class View {
 
   ready() {
     this.figure.dataset.viewState = 'ready';
-    this.say('');
+    this.say(this.warning);
     this.figure.dispatchEvent(new CustomEvent('portal:view-ready', { bubbles: true }));
   }
 
@@ -164,11 +166,12 @@ export class View {
   }
 
   /**
-   * Something that couldn't be read after the picture was there: said, without taking the picture away.
-   * @param {unknown} error
+   * Something that couldn't be read, but doesn't stand in the way of the rest: said, without taking the picture away.
+   * @param {unknown} reason
    */
-  warn(error) {
-    this.say(`A part of the data could not be read. ${inWords(error)}`);
+  warn(reason) {
+    this.warning = `A part of the data could not be read. ${inWords(reason)}`;
+    if (this.figure.dataset.viewState === 'ready') this.say(this.warning);
   }
 
   /** Ends whatever is shown and whatever is under way. */
@@ -178,6 +181,7 @@ export class View {
     this.mounted?.unmount();
     this.mounted = null;
     this.stage.replaceChildren();
+    this.warning = '';
     this.say('');
   }
 
@@ -277,7 +281,8 @@ function files(config) {
 export function inWords(error) {
   if (error instanceof Told) return error.message;
   if (error instanceof StoreError) return `${error.reason}, at ${error.address}.`;
-  return error instanceof Error && error.message ? `The viewer says: ${error.message}` : 'The viewer gave no reason.';
+  const message = error instanceof Error ? error.message : String(error ?? '');
+  return message ? `The viewer says: ${message}` : 'The viewer gave no reason.';
 }
 
 /** @returns {Theme} */

@@ -132,26 +132,51 @@ ONTOLOGY_FIELDS = ("organism", "tissue", "disease", "development_stage", "assay"
 COLUMNS: tuple[CatalogColumn, ...] = (
     _C("uid", "string", "The artifact's id, unique for ever.", lambda r, s: r.id),
     _C("canonical_key", "string", "Not used by this portal.", _never),
-    _C("study_id", "string", "Slug of the first collection.", lambda r, s: next(iter(r.collections), None)),
+    _C(
+        "study_id",
+        "string",
+        "Slug of the first collection.",
+        lambda r, s: next(iter(r.collections), None),
+    ),
     _C(
         "collection_name",
         "string",
         "Names of the collections, joined by `; `.",
-        lambda r, s: "; ".join(
-            s.collections[c].name if c in s.collections else c for c in r.collections
-        )
-        or None,
+        lambda r, s: (
+            "; ".join(s.collections[c].name if c in s.collections else c for c in r.collections)
+            or None
+        ),
     ),
     _C("issue_url", "string", "Not used by this portal.", _never),
-    _C("organism", "string", "Species, joined by `; `; `unknown` where nobody said.", _field("organism", UNKNOWN)),
+    _C(
+        "organism",
+        "string",
+        "Species, joined by `; `; `unknown` where nobody said.",
+        _field("organism", UNKNOWN),
+    ),
     _C("organism_id", "string", "Its ontology ids (NCBITaxon).", _ids("organism")),
     _C("tissue", "string", "Organ or tissue.", _field("tissue")),
     _C("tissue_id", "string", "Its ontology ids (UBERON).", _ids("tissue")),
     _C("disease", "string", "Diagnosis; `healthy` is a value.", _field("disease")),
-    _C("disease_id", "string", "Its ontology ids (MONDO; PATO:0000461 is healthy).", _ids("disease")),
+    _C(
+        "disease_id",
+        "string",
+        "Its ontology ids (MONDO; PATO:0000461 is healthy).",
+        _ids("disease"),
+    ),
     _C("development_stage", "string", "Stage of life.", _field("development_stage")),
-    _C("technology", "string", "Platform in a word; `unknown` where nobody said.", _field("technology", UNKNOWN)),
-    _C("assay", "string", "Assay by its ontology label; `unknown` where nobody said.", _field("assay", UNKNOWN)),
+    _C(
+        "technology",
+        "string",
+        "Platform in a word; `unknown` where nobody said.",
+        _field("technology", UNKNOWN),
+    ),
+    _C(
+        "assay",
+        "string",
+        "Assay by its ontology label; `unknown` where nobody said.",
+        _field("assay", UNKNOWN),
+    ),
     _C("technology_version", "string", "Version of the platform.", _field("technology_version")),
     _C(
         "validation_status",
@@ -186,25 +211,52 @@ COLUMNS: tuple[CatalogColumn, ...] = (
     ),
     _C("container_tag", "string", "Container and zarr version.", _container),
     _C("sddb_version", "string", "Version of this table's layout.", lambda r, s: SDDB_VERSION),
-    _C("published_at", "string", "Date of the newest version, else of publication.", lambda r, s: r.published),
+    _C(
+        "published_at",
+        "string",
+        "Date of the newest version, else of publication.",
+        lambda r, s: r.published,
+    ),
     _C("slug", "string", "Same as uid.", lambda r, s: r.id),
     _C("title", "string", "Title.", lambda r, s: r.title),
     _C("product", "string", "What the maker sells the assay as.", _field("product")),
     _C("modality", "string", "RNA, protein and the like.", _field("modality")),
     _C("biomaterial_type", "string", "Kind of material.", _field("biomaterial_type")),
     _C("chemistry_version", "string", "Chemistry.", _field("chemistry_version")),
-    _C("preservation_method", "string", "FFPE, fresh frozen and the like.", _field("preservation_method")),
-    _C("publication_date", "string", "When the raw data were published.", _field("publication_date")),
+    _C(
+        "preservation_method",
+        "string",
+        "FFPE, fresh frozen and the like.",
+        _field("preservation_method"),
+    ),
+    _C(
+        "publication_date",
+        "string",
+        "When the raw data were published.",
+        _field("publication_date"),
+    ),
     _C("doi", "string", "DOI to cite.", lambda r, s: r.citation.doi if r.citation else None),
-    _C("pmid", "string", "PubMed id to cite.", lambda r, s: r.citation.pmid if r.citation else None),
+    _C(
+        "pmid", "string", "PubMed id to cite.", lambda r, s: r.citation.pmid if r.citation else None
+    ),
     _C("publication_year", "string", "Year to cite.", _publication_year),
     _C("publication_verify_status", "string", "Not used by this portal.", _never),
     _C("sample_id", "string", "Sample's name at its source.", _field("sample_id")),
     _C("donor_id", "string", "Donor's name at the source.", _field("donor_id")),
-    _C("database_version", "string", "Newest version of the artifact.", lambda r, s: r.versions[-1].version if r.versions else None),
+    _C(
+        "database_version",
+        "string",
+        "Newest version of the artifact.",
+        lambda r, s: r.versions[-1].version if r.versions else None,
+    ),
     _C("sddb_id", "string", "Not used by this portal.", _never),
     _C("disease_details", "string", "Stage, grade and the like.", _field("disease_details")),
-    _C("default_table", "string", "Name of the table that n_obs counts.", lambda r, s: r.default_table),
+    _C(
+        "default_table",
+        "string",
+        "Name of the table that n_obs counts.",
+        lambda r, s: r.default_table,
+    ),
     _C("dataset_url", "string", "Page of the raw data.", lambda r, s: r.page),
     _C(
         "thumbnail_url",
@@ -217,13 +269,43 @@ COLUMNS: tuple[CatalogColumn, ...] = (
         ),
     ),
     _C("panel_size", "integer", "Genes that the panel targets.", _whole("panel_size")),
-    _C("n_obs", "integer", "Rows of the default table, else the declared number of spots or cells.", lambda r, s: r.n_obs),
-    _C("n_features", "integer", "Columns of the default table, else the declared panel size.", lambda r, s: r.n_features),
-    _C("size_bytes", "integer", "Bytes of the store.", lambda r, s: r.facts.bytes if r.facts else None),
+    _C(
+        "n_obs",
+        "integer",
+        "Rows of the default table, else the declared number of spots or cells.",
+        lambda r, s: r.n_obs,
+    ),
+    _C(
+        "n_features",
+        "integer",
+        "Columns of the default table, else the declared panel size.",
+        lambda r, s: r.n_features,
+    ),
+    _C(
+        "size_bytes",
+        "integer",
+        "Bytes of the store.",
+        lambda r, s: r.facts.bytes if r.facts else None,
+    ),
     _C("total_counts", "number", "Not read by a scan: it would cost the whole matrix.", _never),
-    _C("license_noncommercial", "boolean", "Forbids commercial use.", lambda r, s: r.license.noncommercial if r.license else None),
-    _C("license_redistributable", "boolean", "Allows passing the data on.", lambda r, s: r.license.redistributable if r.license else None),
-    _C("license_unknown", "boolean", "Nobody named a licence, or its terms are not known to us.", lambda r, s: r.license is None or r.license.spdx is None),
+    _C(
+        "license_noncommercial",
+        "boolean",
+        "Forbids commercial use.",
+        lambda r, s: r.license.noncommercial if r.license else None,
+    ),
+    _C(
+        "license_redistributable",
+        "boolean",
+        "Allows passing the data on.",
+        lambda r, s: r.license.redistributable if r.license else None,
+    ),
+    _C(
+        "license_unknown",
+        "boolean",
+        "Nobody named a licence, or its terms are not known to us.",
+        lambda r, s: r.license is None or r.license.spdx is None,
+    ),
     _C("pathological", "boolean", "Declared by the curator.", _yes("pathological")),
     _C("hne_image", "boolean", "Declared by the curator.", _yes("hne_image")),
     _C("if_image", "boolean", "Declared by the curator.", _yes("if_image")),
@@ -231,27 +313,69 @@ COLUMNS: tuple[CatalogColumn, ...] = (
     _C("staining_method", "list", "Stains.", _staining),
     _C("collections", "list", "Slugs of the collections.", lambda r, s: list(r.collections)),
     # What this portal adds.
-    _C("status", "string", "`public`, `announced`, `withdrawn` or `superseded`.", lambda r, s: r.status),
+    _C(
+        "status",
+        "string",
+        "`public`, `announced`, `withdrawn` or `superseded`.",
+        lambda r, s: r.status,
+    ),
     _C("element_kinds", "list", "Which kinds of elements the store has.", _element_kinds),
-    _C("n_elements", "integer", "Number of elements.", lambda r, s: len(r.facts.elements) if r.facts else None),
-    _C("n_problems", "integer", "Number of errors and warnings.", lambda r, s: sum(p.severity != "info" for p in r.problems)),
+    _C(
+        "n_elements",
+        "integer",
+        "Number of elements.",
+        lambda r, s: len(r.facts.elements) if r.facts else None,
+    ),
+    _C(
+        "n_problems",
+        "integer",
+        "Number of errors and warnings.",
+        lambda r, s: sum(p.severity != "info" for p in r.problems),
+    ),
     _C("year", "integer", "Year of publication.", _year),
     _C("zarr_format", "integer", "2 or 3.", lambda r, s: r.facts.zarr_format if r.facts else None),
-    _C("container_version", "string", "Version of the SpatialData container format.", lambda r, s: r.facts.container_version if r.facts else None),
-    _C("fingerprint", "string", "Equal fingerprints mean equal stores.", lambda r, s: (r.facts.fingerprint or None) if r.facts else None),
-    _C("view", "string", "What the interactive view shows: `original`, `copy`, or null.", lambda r, s: r.products.view.shows),
-    _C("gene_list", "string", "Key of the default table's features in genes.parquet.", lambda r, s: _gene_list(r)),
+    _C(
+        "container_version",
+        "string",
+        "Version of the SpatialData container format.",
+        lambda r, s: r.facts.container_version if r.facts else None,
+    ),
+    _C(
+        "fingerprint",
+        "string",
+        "Equal fingerprints mean equal stores.",
+        lambda r, s: (r.facts.fingerprint or None) if r.facts else None,
+    ),
+    _C(
+        "view",
+        "string",
+        "What the interactive view shows: `original`, `copy`, or null.",
+        lambda r, s: r.products.view.shows,
+    ),
+    _C(
+        "gene_list",
+        "string",
+        "Key of the default table's features in genes.parquet.",
+        lambda r, s: _gene_list(r),
+    ),
     *(
         _C(
             f"{name}_terms",
             "list",
-            f"Labels of `{name}`, one an item." if name != "cell_type" else "Cell types named by the entry or by the obs columns that schema.yaml names.",
+            f"Labels of `{name}`, one an item."
+            if name != "cell_type"
+            else "Cell types named by the entry or by the obs columns that schema.yaml names.",
             _terms(name, "label"),
         )
         for name in (*ONTOLOGY_FIELDS, "cell_type")
     ),
     *(
-        _C(f"{name}_term_ids", "list", f"Ontology ids, aligned with `{name}_terms`; empty where unknown.", _terms(name, "id"))
+        _C(
+            f"{name}_term_ids",
+            "list",
+            f"Ontology ids, aligned with `{name}_terms`; empty where unknown.",
+            _terms(name, "id"),
+        )
         for name in (*ONTOLOGY_FIELDS, "cell_type")
     ),
 )
@@ -492,7 +616,12 @@ def _element_rows(records: Sequence[Record]) -> tuple[dict[str, list[Any]], pa.S
 
 def _problem_rows(records: Sequence[Record]) -> tuple[dict[str, list[Any]], pa.Schema]:
     schema = _schema(
-        uid="string", code="string", severity="string", where="string", what="string", remedy="string"
+        uid="string",
+        code="string",
+        severity="string",
+        where="string",
+        what="string",
+        remedy="string",
     )
     rows = (
         (r.id, p.code, p.severity, p.where, p.what, p.remedy or None)

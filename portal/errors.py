@@ -12,6 +12,7 @@ all others, and never stops the rest of the work. An *exception* ends a command:
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from typing import Literal
 
@@ -25,6 +26,7 @@ __all__ = [
     "Severity",
     "UsageError",
     "did_you_mean",
+    "is_machine_fault",
     "worst",
 ]
 
@@ -89,3 +91,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if len(options) <= 24:
         return f"Known: {', '.join(options)}."
     return ""
+
+
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
+
+
+def is_machine_fault(e: BaseException) -> bool:
+    """Whether `e` says that the machine is at fault (disk full, no memory), not the data."""
+    return isinstance(e, BuildError | MemoryError) or (
+        isinstance(e, OSError) and e.errno in _MACHINE
+    )

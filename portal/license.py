@@ -13,7 +13,12 @@ _KNOWN: dict[str, tuple[str, str, bool, bool]] = {
     "CC0-1.0": ("CC0 1.0", "https://creativecommons.org/publicdomain/zero/1.0/", False, True),
     "CC-BY-4.0": ("CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/", False, True),
     "CC-BY-3.0": ("CC BY 3.0", "https://creativecommons.org/licenses/by/3.0/", False, True),
-    "CC-BY-SA-4.0": ("CC BY-SA 4.0", "https://creativecommons.org/licenses/by-sa/4.0/", False, True),
+    "CC-BY-SA-4.0": (
+        "CC BY-SA 4.0",
+        "https://creativecommons.org/licenses/by-sa/4.0/",
+        False,
+        True,
+    ),
     "CC-BY-NC-4.0": ("CC BY-NC 4.0", "https://creativecommons.org/licenses/by-nc/4.0/", True, True),
     "CC-BY-NC-SA-4.0": (
         "CC BY-NC-SA 4.0",
@@ -21,7 +26,12 @@ _KNOWN: dict[str, tuple[str, str, bool, bool]] = {
         True,
         True,
     ),
-    "CC-BY-ND-4.0": ("CC BY-ND 4.0", "https://creativecommons.org/licenses/by-nd/4.0/", False, True),
+    "CC-BY-ND-4.0": (
+        "CC BY-ND 4.0",
+        "https://creativecommons.org/licenses/by-nd/4.0/",
+        False,
+        True,
+    ),
     "CC-BY-NC-ND-4.0": (
         "CC BY-NC-ND 4.0",
         "https://creativecommons.org/licenses/by-nc-nd/4.0/",

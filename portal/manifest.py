@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from portal.config import SiteConfig
-from portal.errors import Problem, did_you_mean
+from portal.errors import Problem, ProblemsError, did_you_mean
 from portal.yamlfile import Loc, read_yaml
 
 __all__ = [
@@ -22,11 +22,13 @@ __all__ = [
     "Collection",
     "Contact",
     "Entry",
-    "SchemaField",
     "Manifest",
     "Schema",
+    "SchemaField",
     "Version",
     "read_manifest",
+    "read_schema",
+    "source_path",
 ]
 
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -113,9 +115,9 @@ class Citation(_Part):
     """How to cite the data set."""
 
     doi: Doi | None = None
-    pmid: Annotated[str, BeforeValidator(str), _matching(re.compile(r"\d{1,9}"), "a PMID")] | None = (
-        None
-    )
+    pmid: (
+        Annotated[str, BeforeValidator(str), _matching(re.compile(r"\d{1,9}"), "a PMID")] | None
+    ) = None
     authors: Annotated[list[Annotated[str, Field(max_length=200)]], BeforeValidator(_listed)] = []
     title: Annotated[str, Field(max_length=500)] = ""
     year: Annotated[int, Field(ge=1800, le=2200)] | None = None
@@ -214,7 +216,9 @@ class SchemaField(_Part):
 class Schema(_Part):
     """`schema.yaml`: the metadata fields of this portal, in the order in which they are shown."""
 
-    fields: dict[Annotated[str, _matching(re.compile(r"[a-z][a-z0-9_]*"), "a field name")], SchemaField]
+    fields: dict[
+        Annotated[str, _matching(re.compile(r"[a-z][a-z0-9_]*"), "a field name")], SchemaField
+    ]
 
 
 class _Collections(BaseModel):
@@ -243,75 +247,90 @@ def read_manifest(config: SiteConfig) -> Manifest:
     problems: list[Problem] = []
     schema = _read_schema(folder, config.root, problems)
     collections = _read_collections(folder, config.root, problems)
-
     entries: dict[str, Entry] = {}
-    folded: dict[str, str] = {}
-    for path in sorted(folder.rglob("*.y*ml"), key=lambda p: (p.stem, str(p))):
-        relative = path.relative_to(folder)
-        if str(relative) in RESERVED or relative.parts[0] == "scans" or path.suffix not in (
-            ".yaml",
-            ".yml",
-        ):
-            continue
-        shown = str(path.relative_to(config.root))
-
-        def error(code: str, what: str, remedy: str = "", shown: str = shown) -> None:
-            problems.append(
-                Problem(code=code, severity="error", where=f"{shown}:1", what=what, remedy=remedy)
-            )
-
-        if not ID.fullmatch(path.stem):
-            error(
-                "id-invalid",
-                f"The id `{path.stem[:80]}` (the file's name) is not allowed.",
-                "Use lower-case letters, digits, `.`, `_` and `-`, at most 64, "
-                "starting with a letter or digit.",
-            )
-            twin = folded.setdefault(path.stem.casefold(), shown)
-            if twin != shown:
-                error("id-case", f"Its id differs only in case from {twin}.", "Rename one.")
-            continue
-        twin = folded.setdefault(path.stem.casefold(), shown)
-        if twin != shown:
-            same = Path(twin).stem == path.stem
-            error(
-                "id-duplicate" if same else "id-case",
-                f"Its id {'is also that of' if same else 'differs only in case from'} {twin}.",
-                "Rename one.",
-            )
-            continue
-        entry, found, lines = read_yaml(path, Entry, shown_as=shown)
-        problems += found
-        if entry is None:
-            continue
-        entry = entry.model_copy(
-            update={"id": path.stem, "path": path, "lines": lines, "shown_as": shown}
-        )
-        forbidden = [k for k in ("id", "path", "lines", "shown_as") if (k,) in lines]
-        for key in forbidden:
-            problems.append(
-                Problem(
-                    code="unknown-key",
-                    severity="error",
-                    where=entry.where(key),
-                    what=f"Unknown key `{key}`.",
-                    remedy="The id is the file's name." if key == "id" else "",
-                )
-            )
-        fault = _source_fault(entry, config)
-        if fault:
-            problems.append(fault)
-        if not forbidden and not fault:
+    for path in _entry_files(folder, config.root, problems):
+        entry = _read_entry(path, config, problems)
+        if entry:
             entries[entry.id] = entry
-
+    aliases: dict[str, str] = {}
     for entry in entries.values():
-        problems += _references(entry, entries, collections, schema)
+        problems += _references(entry, entries, collections, schema, aliases)
     return Manifest(
         entries=tuple(entries.values()),
         collections=collections,
         schema_=schema,
         problems=tuple(problems),
     )
+
+
+def _entry_files(folder: Path, root: Path, problems: list[Problem]) -> list[Path]:
+    """The files whose names can be ids, each id once; the others are problems."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*.y*ml"), key=lambda p: (p.stem, str(p))):
+        relative = path.relative_to(folder)
+        if path.suffix not in (".yaml", ".yml") or not path.is_file():
+            continue
+        if str(relative) in RESERVED or relative.parts[0] == "scans":
+            continue
+        twin = found.get(path.stem.casefold())
+        if twin is None:
+            found[path.stem.casefold()] = path
+        if not ID.fullmatch(path.stem):
+            problems.append(
+                _in_file(
+                    path,
+                    root,
+                    "id-invalid",
+                    f"The id `{path.stem[:80]}` (the file's name) is not allowed.",
+                    "Use lower-case letters, digits, `.`, `_` and `-`, at most 64, starting with "
+                    "a letter or digit.",
+                )
+            )
+        if twin is not None:
+            same = twin.stem == path.stem
+            problems.append(
+                _in_file(
+                    path,
+                    root,
+                    "id-duplicate" if same else "id-case",
+                    f"Its id {'is also that of' if same else 'differs only in case from'} "
+                    f"{_shown(twin, root)}.",
+                    "Rename one.",
+                )
+            )
+    return [p for p in found.values() if ID.fullmatch(p.stem)]
+
+
+def _in_file(path: Path, root: Path, code: str, what: str, remedy: str) -> Problem:
+    where = f"{_shown(path, root)}:1"
+    return Problem(code=code, severity="error", where=where, what=what, remedy=remedy)
+
+
+def _read_entry(path: Path, config: SiteConfig, problems: list[Problem]) -> Entry | None:
+    """One entry, None where it has an error of its own."""
+    shown = _shown(path, config.root)
+    entry, found, lines = read_yaml(path, Entry, shown_as=shown)
+    problems += found
+    if entry is None:
+        return None
+    entry = entry.model_copy(
+        update={"id": path.stem, "path": path, "lines": lines, "shown_as": shown}
+    )
+    faults = [
+        Problem(
+            code="unknown-key",
+            severity="error",
+            where=entry.where(key),
+            what=f"Unknown key `{key}`.",
+            remedy="The id is the file's name." if key == "id" else "",
+        )
+        for key in ("id", "path", "lines", "shown_as")
+        if (key,) in lines
+    ]
+    outside = _source_fault(entry, config)
+    faults += [outside] if outside else []
+    problems += faults
+    return None if faults else entry
 
 
 def source_path(entry: Entry) -> Path | None:
@@ -338,16 +357,18 @@ def _source_fault(entry: Entry, config: SiteConfig) -> Problem | None:
 
 
 def _references(
-    entry: Entry, entries: dict[str, Entry], collections: dict[str, Collection], schema: Schema
+    entry: Entry,
+    entries: dict[str, Entry],
+    collections: dict[str, Collection],
+    schema: Schema,
+    aliases: dict[str, str],
 ) -> list[Problem]:
-    """Names in an entry that must exist elsewhere."""
+    """Names in an entry that must exist elsewhere; `aliases` gathers those already taken."""
     out = []
 
     def problem(code: str, severity: Any, loc: Loc, what: str, remedy: str = "") -> None:
         out.append(
-            Problem(
-                code=code, severity=severity, where=entry.where(*loc), what=what, remedy=remedy
-            )
+            Problem(code=code, severity=severity, where=entry.where(*loc), what=what, remedy=remedy)
         )
 
     for i, slug in enumerate(entry.collections):
@@ -371,8 +392,15 @@ def _references(
                     did_you_mean(other, entries),
                 )
     for alias in entry.aliases:
-        if alias in entries:
-            problem("alias-taken", "error", ("aliases",), f"The alias `{alias}` is an entry's id.")
+        owner = alias if alias in entries else aliases.setdefault(alias, entry.id)
+        if owner != entry.id:
+            problem(
+                "alias-taken",
+                "error",
+                ("aliases",),
+                f"The alias `{alias}` belongs to the artifact `{owner}`.",
+                "Keep it in one entry.",
+            )
     if schema.fields:
         for key in entry.metadata:
             if key not in schema.fields:
@@ -395,6 +423,14 @@ def _read_schema(folder: Path, root: Path, problems: list[Problem]) -> Schema:
     schema, found, _ = read_yaml(path, Schema, shown_as=_shown(path, root))
     problems += found
     return schema or Schema(fields={})
+
+
+def read_schema(path: Path) -> Schema:
+    """Read one schema.yaml. Raises ProblemsError with every fault in it."""
+    schema, problems, _ = read_yaml(path, Schema)
+    if schema is None:
+        raise ProblemsError(problems)
+    return schema
 
 
 def _read_collections(folder: Path, root: Path, problems: list[Problem]) -> dict[str, Collection]:

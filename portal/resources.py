@@ -9,7 +9,7 @@ from pathlib import Path
 
 from portal.errors import BuildError
 
-__all__ = ["asset_manifest", "assets_dir", "default_schema", "templates_dir"]
+__all__ = ["asset_manifest", "assets_dir", "default_schema", "docs_dir", "templates_dir"]
 
 _PACKAGE = Path(str(resources.files("portal")))
 _CHECKOUT = _PACKAGE.parent
@@ -21,9 +21,16 @@ def templates_dir() -> Path:
     return inside if inside.is_dir() else _CHECKOUT / "templates"
 
 
+def docs_dir() -> Path:
+    """The prose that every portal starts with: inside the wheel, or beside the package."""
+    inside = _PACKAGE / "docs"
+    return inside if inside.is_dir() else _CHECKOUT / "docs"
+
+
 def default_schema() -> Path:
     """The metadata schema of a portal that has none of its own."""
-    return _PACKAGE / "data" / "schema.yaml"
+    inside = _PACKAGE / "data" / "schema.yaml"
+    return inside if inside.is_file() else _CHECKOUT / "data_manifest" / "schema.yaml"
 
 
 def assets_dir() -> Path:

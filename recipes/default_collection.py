@@ -99,8 +99,10 @@ def annotated(frame: pd.DataFrame, xy: np.ndarray, names: list[str]) -> ad.AnnDa
     table = ad.AnnData(frame.to_numpy(), obs=pd.DataFrame(index=frame.index.astype(str)))
     table.var_names = list(frame.columns)
     table.var["kind"] = pd.Categorical(
-        ["shape" if c in ("area", "perimeter", "eccentricity", "solidity") else "stain"
-         for c in frame.columns]
+        [
+            "shape" if c in ("area", "perimeter", "eccentricity", "solidity") else "stain"
+            for c in frame.columns
+        ]
     )
     table.obs["group"] = pd.Categorical([names[rank[g]] for g in group], categories=names)
     table.obsm["X_pca"] = (left * size)[:, :2].astype(np.float32)
@@ -127,9 +129,7 @@ def _of_region(table: ad.AnnData, region: str, ids: np.ndarray) -> ad.AnnData:
 
     table.obs["region"] = pd.Categorical([region] * table.n_obs)
     table.obs["instance_id"] = ids
-    return TableModel.parse(
-        table, region=region, region_key="region", instance_key="instance_id"
-    )
+    return TableModel.parse(table, region=region, region_key="region", instance_key="instance_id")
 
 
 def ihc_nuclei() -> sd.SpatialData:
@@ -247,7 +247,7 @@ def blobs() -> sd.SpatialData:
     """spatialdata's synthetic example: every kind of element at once."""
     from spatialdata.datasets import blobs as make
 
-    np.random.seed(SEED)  # noqa: NPY002  blobs draws from NumPy's global generator
+    np.random.seed(SEED)
     return make(length=512, n_points=800, n_shapes=12)
 
 
@@ -302,6 +302,8 @@ def make(folder: Path, ids: list[str] | None = None) -> list[Path]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("stores"))
     make(parser.parse_args().out)

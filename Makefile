@@ -1,0 +1,48 @@
+# Two commands do everything on a fresh machine: `make site` and `make test`.
+.PHONY: site test check env assets stores serve bench faults wheel clean format
+VENV := .venv
+PY := $(VENV)/bin/python
+ASSETS := portal/assets/manifest.json
+
+site: env assets stores ## environment, front end, default collection, finished site
+	$(VENV)/bin/portal build --out site
+
+test: env assets stores ## all tests; finds a browser by itself
+	tools/browser.sh
+	$(PY) -m pytest -n 2 --dist loadfile $(PYTEST)
+	cd frontend && npm test --silent
+
+check: env ## format, lint, types, front end's types
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/pyright
+	cd frontend && npm run check --silent
+
+env: $(VENV)/.made
+$(VENV)/.made: requirements/dev.txt pyproject.toml tools/env.sh
+	tools/env.sh $(VENV)
+	touch $@
+
+assets: $(ASSETS)
+$(ASSETS): $(wildcard frontend/src/*.js frontend/*.mjs) frontend/package-lock.json
+	tools/assets.sh
+	touch $@
+
+stores: env
+	$(PY) -W ignore -m recipes.default_collection --out stores
+
+serve: site
+	$(VENV)/bin/portal serve site
+
+bench: env assets stores ## what the README's figures come from
+	for b in scan pages view; do $(PY) -W ignore -m benchmarks.$$b || exit 1; done
+
+wheel: env assets
+	$(PY) -m uv build --wheel 2>/dev/null || uv build --wheel
+
+format: env
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+clean:
+	rm -rf site .portal stores dist portal/assets frontend/node_modules frontend/.cache

@@ -1,0 +1,295 @@
+"""The whole way once: manifest → scan → curate → products → catalog → render → site.
+
+Everything is made in a folder beside the site and put in its place at the end, so that an
+interrupted build leaves the last finished site as it was.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from portal import __version__
+from portal.catalog import COLUMNS, write_catalog, write_record
+from portal.config import SiteConfig
+from portal.curate import curate
+from portal.errors import BuildError, Problem, UsageError, is_machine_fault
+from portal.linkcheck import broken_links
+from portal.manifest import Entry, Manifest, read_manifest, source_path
+from portal.products import Artifact, Budget, make_products
+from portal.publish import recover, replace
+from portal.record import Record
+
+__all__ = ["BuildReport", "build_site"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and how many there are."""
+
+
+@dataclass
+class BuildReport:
+    """What a build made, and every problem that it met."""
+
+    out: Path
+    records: int = 0
+    pages: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    bytes_by_kind: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def bytes(self) -> int:
+        """Size of the whole site."""
+        return sum(self.bytes_by_kind.values())
+
+
+def build_site(
+    config: SiteConfig, out: Path, *, strict: bool = False, progress: Progress | None = None
+) -> BuildReport:
+    """Build the portal of `config` into the folder `out`.
+
+    With `strict`, a problem of severity error stops the build before anything is replaced; the
+    report then has `pages == 0`. Raises BuildError where the machine fails (disk full, another
+    build at work) and UsageError where `out` is not ours to replace.
+    """
+    started = time.monotonic()
+    say = progress or (lambda what, done, total: None)
+    out = out.resolve()
+    _check_target(out, config)
+    report = BuildReport(out)
+    try:
+        with _alone(out):
+            recover(out)
+            staging = out.with_name(f".{out.name}.building")
+            shutil.rmtree(staging, ignore_errors=True)
+            staging.mkdir(parents=True)
+            try:
+                _build_into(staging, config, report, say)
+                if strict and any(p.severity == "error" for p in report.problems):
+                    report.pages = 0
+                    return report
+                say("Putting the site in place", 0, 1)
+                replace(staging, out)
+                say("Putting the site in place", 1, 1)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+    except (OSError, MemoryError) as e:
+        if not is_machine_fault(e):
+            raise
+        why = e.strerror if isinstance(e, OSError) else "not enough memory"
+        raise BuildError(
+            f"The build stopped: {why} ({out.parent}). The last finished site is untouched."
+        ) from e
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def build_time() -> datetime:
+    """Now, or the moment that SOURCE_DATE_EPOCH names, so that a build can be repeated."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+
+
+def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progress) -> None:
+    from portal.render import render_site
+    from portal.shell import build_shell
+
+    say("Reading the manifest", 0, 1)
+    manifest = read_manifest(config)
+    report.problems += manifest.problems
+    say("Reading the manifest", 1, 1)
+
+    artifacts = scan_all(manifest, config, say)
+    budget = Budget(artifacts, config)
+    records = []
+    for i, artifact in enumerate(artifacts):
+        say("Making views and pictures", i, len(artifacts))
+        records.append(make_products(artifact, config, site, budget))
+    say("Making views and pictures", len(artifacts), len(artifacts))
+
+    for record in records:
+        report.problems += [p for p in record.problems if p not in manifest.problems]
+    built_at = build_time()
+    say("Writing the catalog", 0, 1)
+    write_catalog(
+        records,
+        manifest.collections,
+        site / "catalog",
+        base_url=config.base_url,
+        generated_at=built_at.isoformat(timespec="seconds"),
+    )
+    for record in records:
+        folder = site / "datasets" / record.id
+        folder.mkdir(parents=True, exist_ok=True)
+        write_record(record, folder)
+    (site / "docs").mkdir(exist_ok=True)
+    _write_json(site / "docs" / "artifact.schema.json", Record.model_json_schema())
+    say("Writing the catalog", 1, 1)
+
+    say("Building the shell", 0, 1)
+    work = config.root / ".portal" / "shell"
+    shell = build_shell(config, site, work, generated=generated_docs(manifest))
+    say("Building the shell", 1, 1)
+    say("Writing pages", 0, 1)
+    pages = render_site(
+        records,
+        manifest.collections,
+        config,
+        site,
+        shell,
+        schema=manifest.schema_,
+    )
+    say("Writing pages", 1, 1)
+    _write_json(
+        site / "build.json",
+        {
+            "built_at": built_at.isoformat(timespec="seconds"),
+            "portal": __version__,
+            "artifacts": len(records),
+        },
+    )
+    report.problems += broken_links(site)
+    report.records, report.pages = len(records), len(pages)
+    report.bytes_by_kind = sizes(site)
+
+
+def scan_all(manifest: Manifest, config: SiteConfig, say: Progress) -> list[Artifact]:
+    """Scan every local source and curate every entry."""
+    of: dict[str, list[Problem]] = {}
+    for problem in manifest.problems:
+        of.setdefault(problem.where.rpartition(":")[0], []).append(problem)
+    artifacts = []
+    for i, entry in enumerate(manifest.entries):
+        say("Scanning stores", i, len(manifest.entries))
+        artifacts.append(scan_entry(entry, manifest, config, of.get(entry.shown_as, [])))
+    say("Scanning stores", len(manifest.entries), len(manifest.entries))
+    return artifacts
+
+
+def scan_entry(
+    entry: Entry, manifest: Manifest, config: SiteConfig, problems: Iterable[Problem] = ()
+) -> Artifact:
+    """Scan and curate one entry; a source that is missing is a problem like any other."""
+    from portal.scan import scan_store
+
+    problems = list(problems)
+    path = source_path(entry)
+    facts = None
+    if path is not None and entry.status != "withdrawn":
+        if path.exists():
+            facts = scan_store(path, limit=config.limits.scan_bytes, name=entry.id)
+        else:
+            problems.append(
+                Problem(
+                    code="source-missing",
+                    severity="error",
+                    where=entry.where("source"),
+                    what=f"There is nothing at `{entry.source}`.",
+                    remedy="Correct the path, which starts from the entry's own folder.",
+                )
+            )
+            path = None
+    record = curate(entry, facts, manifest.schema_, problems)
+    return Artifact(entry=entry, record=record, source=path)
+
+
+def generated_docs(manifest: Manifest) -> dict[str, str]:
+    """Pages of the documentation that are made from the code, by their path in the prose."""
+    from portal.scan import CODES
+
+    kinds = {
+        "string": "text",
+        "integer": "Int64",
+        "number": "Float64",
+        "boolean": "boolean",
+        "list": "list of text",
+    }
+    columns = "\n".join(f"| `{c.name}` | {kinds[c.kind]} | {c.meaning} |" for c in COLUMNS)
+    codes = "\n".join(f"| `{code}` | {meaning} |" for code, meaning in sorted(CODES.items()))
+    fields = "\n".join(
+        f"| `{name}` | {f.label or name} | {f.type} | {f.description} |"
+        for name, f in manifest.schema_.fields.items()
+    )
+    return {
+        "docs/columns.md": "# Columns of the catalog\n\n"
+        "`catalog/catalog.parquet` has one row an artifact; `.ndjson` and `.csv` hold the same.\n\n"
+        f"| column | type | meaning |\n| --- | --- | --- |\n{columns}\n",
+        "docs/problems.md": "# Problems that a scan names\n\n"
+        f"| code | meaning |\n| --- | --- |\n{codes}\n",
+        "docs/fields.md": "# Metadata fields\n\nThe fields of this portal's `schema.yaml`.\n\n"
+        f"| field | label | type | meaning |\n| --- | --- | --- | --- |\n{fields}\n",
+    }
+
+
+_KINDS = {
+    ".html": "pages",
+    ".webp": "pictures",
+    ".png": "pictures",
+    ".js": "scripts",
+    ".css": "styles",
+    ".parquet": "catalog",
+    ".ndjson": "catalog",
+    ".csv": "catalog",
+}
+
+
+def sizes(site: Path) -> dict[str, int]:
+    """Bytes by kind of file, largest first."""
+    by_kind: dict[str, int] = {}
+    todo = [site]
+    while todo:
+        with os.scandir(todo.pop()) as entries:
+            for e in entries:
+                if e.is_dir(follow_symlinks=False):
+                    todo.append(Path(e.path))
+                    continue
+                parts = Path(e.path).relative_to(site).parts
+                kind = (
+                    ("views" if parts[2].startswith("view-") else "stores")
+                    if parts[0] == "data" and len(parts) > 2
+                    else _KINDS.get(Path(e.name).suffix, "records and the rest")
+                )
+                by_kind[kind] = by_kind.get(kind, 0) + e.stat().st_size
+    return dict(sorted(by_kind.items(), key=lambda item: -item[1]))
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def _check_target(out: Path, config: SiteConfig) -> None:
+    """Refuse to replace a folder that no build has made: it may be somebody's work."""
+    root = config.root.resolve()
+    if root.is_relative_to(out):
+        raise UsageError(f"{out} holds the portal itself; choose another folder with --out.")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file; choose another folder with --out.")
+    if out.is_dir() and any(out.iterdir()) and not (out / "build.json").is_file():
+        raise UsageError(
+            f"{out} is not empty and was not made by a build (it has no build.json): "
+            "empty it yourself or choose another folder with --out."
+        )
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Let only one build at a time work on `out`."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    path = out.with_name(f".{out.name}.lock")
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BuildError(f"Another build is at work on {out}.") from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)

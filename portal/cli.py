@@ -1,0 +1,350 @@
+"""The command line: `portal init | scan | build | serve | describe | import`.
+
+Exit codes: 0 fine, 1 problems found, 2 wrong use. With `--json` a command speaks JSON on
+standard output; progress and messages go to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from portal import __version__
+from portal.errors import PortalError, Problem, ProblemsError, UsageError, did_you_mean, worst
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="portal",
+    help="A static, searchable data portal for SpatialData .zarr artifacts.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+imports = typer.Typer(help="Records of other collections become entries.", no_args_is_help=True)
+app.add_typer(imports, name="import")
+
+messages = Console(stderr=True)
+output = Console()
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="The site's configuration.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command line; every fault that we know of ends with a message, not a trace."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as e:
+        sys.exit(e.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except ProblemsError as e:
+        show_problems(e.problems)
+        sys.exit(e.exit_code)
+    except PortalError as e:
+        messages.print(f"[bold red]Error:[/] {escape(str(e))}", highlight=False)
+        sys.exit(e.exit_code)
+    except KeyboardInterrupt:
+        messages.print("Stopped.")
+        sys.exit(130)
+    except Exception as e:
+        # click's own complaints about options carry their exit code and a way to show themselves
+        if hasattr(e, "exit_code") and hasattr(e, "show"):
+            e.show()
+            sys.exit(2)
+        raise
+
+
+def _version(show: bool) -> None:
+    if show:
+        output.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where the portal will live.")] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Start a portal: config, schema, one example entry, a workflow file."""
+    from portal.starting import start_portal
+
+    written = start_portal(folder)
+    if as_json:
+        _print_json({"written": [str(p) for p in written]})
+        return
+    for path in written:
+        output.print(f"wrote {path}", highlight=False)
+    where = "" if folder == Path() else f"cd {folder} && "
+    output.print(f"Next: {where}portal build && portal serve", highlight=False)
+
+
+@app.command()
+def scan(
+    stores: Annotated[
+        list[Path] | None, typer.Argument(help="Stores; none means every entry's source.")
+    ] = None,
+    config: ConfigFile = Path("site_config.yaml"),
+    as_json: AsJson = False,
+) -> None:
+    """Read what stores say about themselves, without pixels or counts."""
+    from portal.config import SiteConfig, load_config
+    from portal.scan import scan_store
+
+    if stores:
+        limit = SiteConfig(title="-").limits.scan_bytes
+        missing = [str(s) for s in stores if not s.exists()]
+        if missing:
+            raise UsageError(f"There is nothing at {', '.join(missing)}.")
+        facts = {str(s): scan_store(s, limit=limit) for s in stores}
+        problems = [p for f in facts.values() for p in f.problems]
+    else:
+        from portal.build import scan_all
+        from portal.manifest import read_manifest
+
+        site = load_config(config)
+        manifest = read_manifest(site)
+        with progress(not as_json) as say:
+            artifacts = scan_all(manifest, site, say)
+        facts = {a.record.id: a.record.facts for a in artifacts if a.record.facts}
+        problems = [*manifest.problems, *(p for a in artifacts for p in a.record.problems)]
+    problems = list(dict.fromkeys(problems))
+    if as_json:
+        _print_json(
+            {
+                "stores": {k: f.model_dump(mode="json") for k, f in facts.items()},
+                "problems": [p.model_dump() for p in problems],
+            }
+        )
+    else:
+        table = Table("store", "kind", "elements", "bytes", "files", "problems", box=None)
+        for name, f in facts.items():
+            table.add_row(
+                escape(name),
+                f.kind,
+                ", ".join(
+                    f"{len(f.of(k))} {k}"
+                    for k in ("images", "labels", "points", "shapes", "tables")
+                    if f.of(k)
+                ),
+                f"{f.bytes:,}" if f.bytes is not None else "",
+                f"{f.files:,}" if f.files is not None else "",
+                str(len(f.problems)) if f.problems else "",
+            )
+        output.print(table)
+        show_problems(problems)
+    raise typer.Exit(1 if worst(problems) == "error" else 0)
+
+
+@app.command()
+def build(
+    config: ConfigFile = Path("site_config.yaml"),
+    out: Annotated[Path, typer.Option(help="Where the finished site goes.")] = Path("site"),
+    strict: Annotated[bool, typer.Option(help="Stop at any error, replace nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build the site: whole, or not at all."""
+    from portal.build import build_site
+    from portal.config import load_config
+    from portal.describing import human_bytes
+
+    site = load_config(config)
+    with progress(not as_json) as say:
+        report = build_site(site, out, strict=strict, progress=say)
+    stopped = report.pages == 0
+    if as_json:
+        _print_json(
+            {
+                "out": str(report.out),
+                "records": report.records,
+                "pages": report.pages,
+                "seconds": round(report.seconds, 1),
+                "bytes": report.bytes_by_kind,
+                "problems": [p.model_dump() for p in report.problems],
+            }
+        )
+    else:
+        show_problems(report.problems)
+        if stopped:
+            messages.print("Errors, and --strict: the site was left as it was.")
+        else:
+            table = Table("kind of file", "size", box=None)
+            for kind, size in report.bytes_by_kind.items():
+                table.add_row(kind, human_bytes(size))
+            output.print(table)
+            output.print(
+                f"{report.records:,} artifacts, {report.pages:,} pages, "
+                f"{human_bytes(report.bytes)} in {report.out} ({report.seconds:.1f} s)",
+                highlight=False,
+            )
+    raise typer.Exit(1 if stopped else 0)
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(help="A finished site.")] = Path("site"),
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8000,
+    prefix: Annotated[str, typer.Option(help="Sub-path to show the site under.")] = "/",
+) -> None:
+    """Show a finished site, as a static host would."""
+    from portal.serve import serve as run
+
+    if not (folder / "index.html").is_file():
+        raise UsageError(f"{folder} holds no site. Run `portal build` first.")
+    messages.print(f"http://{host}:{port}{prefix}  (Ctrl-C stops)", highlight=False)
+    run(folder, host=host, port=port, prefix=prefix)
+
+
+@app.command()
+def describe(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="An artifact's id.")],
+    site: Annotated[Path, typer.Option(help="A finished site.")] = Path("site"),
+    config: ConfigFile = Path("site_config.yaml"),
+    as_json: AsJson = False,
+) -> None:
+    """Tell what an artifact is: from a finished site, else by scanning its entry."""
+    from portal.describing import describe as draw
+
+    record, schema = _find(id_, site, config)
+    if as_json:
+        output.file.write(record.model_dump_json(indent=1, by_alias=True) + "\n")
+    else:
+        output.print(draw(record, schema))
+
+
+@imports.command("spatialdata-db")
+def import_spatialdata_db(
+    file: Annotated[Path, typer.Argument(help="The collection's records, JSON.")],
+    out: Annotated[Path, typer.Option(help="Folder of the entries.")] = Path(
+        "data_manifest/spatialdata-db"
+    ),
+    every: Annotated[
+        bool, typer.Option("--all", help="Also records not uploaded, as announced.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take over the records of the scverse spatialdata-db collection."""
+    from portal.importing import import_spatialdata_db as run
+    from portal.manifest import read_schema
+    from portal.resources import default_schema
+
+    own = next(
+        (p / "schema.yaml" for p in (out, *out.parents) if (p / "schema.yaml").is_file()),
+        default_schema(),
+    )
+    imported = run(file, out, read_schema(own), include_all=every)
+    if as_json:
+        _print_json(
+            {
+                "written": [str(p) for p in imported.written],
+                "unchanged": [str(p) for p in imported.unchanged],
+                "skipped": list(imported.skipped),
+            }
+        )
+        return
+    output.print(
+        f"{len(imported.written)} entries written, {len(imported.unchanged)} unchanged, "
+        f"{len(imported.skipped)} left out",
+        highlight=False,
+    )
+    if imported.skipped:
+        messages.print(f"Left out: {', '.join(imported.skipped)}", highlight=False)
+
+
+def _find(id_: str, site: Path, config: Path) -> tuple[Any, Any]:
+    """The record of an artifact and the schema, from a site or from the manifest."""
+    from portal.build import scan_entry
+    from portal.config import load_config
+    from portal.manifest import ID, read_manifest
+    from portal.record import Record
+
+    if not ID.fullmatch(id_):
+        raise UsageError(f"{id_!r} can't be an id.")
+    manifest = None
+    if config.is_file():
+        loaded = load_config(config)
+        manifest = read_manifest(loaded)
+    path = site / "datasets" / id_ / "artifact.json"
+    if path.is_file():
+        return (
+            Record.model_validate_json(path.read_bytes()),
+            manifest.schema_ if manifest else None,
+        )
+    if manifest is None:
+        raise UsageError(f"There is neither a site in {site} nor a {config}.")
+    entry = next((e for e in manifest.entries if e.id == id_), None)
+    if entry is None:
+        hint = did_you_mean(id_, [e.id for e in manifest.entries])
+        raise UsageError(f"There is no artifact {id_!r}. {hint}".strip())
+    return scan_entry(entry, manifest, loaded).record, manifest.schema_
+
+
+def show_problems(problems: Iterable[Problem]) -> None:
+    """Print all problems, the gravest first, then how many there are."""
+    colours = {"error": "red", "warning": "yellow", "info": "blue"}
+    order = list(colours)
+    counted = dict.fromkeys(colours, 0)
+    for p in sorted(problems, key=lambda p: (order.index(p.severity), p.where)):
+        counted[p.severity] += 1
+        remedy = f" [italic]{escape(p.remedy)}[/]" if p.remedy else ""
+        messages.print(
+            f"{escape(p.where)}: [bold {colours[p.severity]}]{p.severity}[/] "
+            f"[dim]{escape(f'[{p.code}]')}[/] {escape(p.what)}{remedy}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if any(counted.values()):
+        messages.print(
+            ", ".join(
+                f"{n} {s}{'s' if n != 1 and s != 'info' else ''}" for s, n in counted.items()
+            ),
+            highlight=False,
+        )
+
+
+@contextmanager
+def progress(show: bool) -> Iterator[Any]:
+    """A bar for each stage of long work, on standard error; silent with `--json`."""
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=messages,
+        disable=not show,
+    )
+    tasks: dict[str, Any] = {}
+
+    def say(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done, total=total)
+
+    with bars:
+        yield say
+
+
+def _print_json(value: Any) -> None:
+    output.file.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")

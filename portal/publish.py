@@ -1,0 +1,72 @@
+"""Puts a finished folder in the place of the site, in one step.
+
+Until the step the old site is whole, after it the new one is. Where the system can exchange two
+names at once (Linux, `renameat2`) no visitor ever meets a missing folder; elsewhere two renames
+follow each other, and `recover` mends what a crash between them leaves behind.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+from pathlib import Path
+
+__all__ = ["recover", "replace"]
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+def replace(new: Path, target: Path) -> None:
+    """Make `target` be the folder `new`; what was there is removed afterwards.
+
+    Both must lie on the same file system. Raises OSError and leaves `target` as it was.
+    """
+    if not target.exists():
+        new.rename(target)
+        return
+    if _exchange(new, target):
+        shutil.rmtree(new, ignore_errors=True)
+        return
+    old = _old(target)
+    shutil.rmtree(old, ignore_errors=True)
+    target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(target: Path) -> bool:
+    """Undo a crash between two renames; True where there was one."""
+    old = _old(target)
+    if not old.exists():
+        return False
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        return False
+    old.rename(target)
+    return True
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Exchange two names at once; False where the system or the file system can't."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    done = renameat2(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), _RENAME_EXCHANGE)
+    if done == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+        return False
+    raise OSError(code, os.strerror(code), str(b))

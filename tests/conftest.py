@@ -1,0 +1,74 @@
+"""What tests share: where the real stores are, and a browser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).parent.parent
+WEBGL = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-gpu-rasterization",
+    "--disable-accelerated-2d-canvas",
+    "--disable-gpu-compositing",
+]
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder with `stores/` and `spatialdata-db/` of the collection itself."""
+    folder = os.environ.get("PORTAL_TEST_DATA")
+    if not folder or not (Path(folder) / "stores").is_dir():
+        pytest.skip("PORTAL_TEST_DATA names no folder with stores/")
+    return Path(folder).resolve()
+
+
+def find_store(test_data: Path, name: str) -> Path:
+    """The one store inside `stores/<name>/`."""
+    folder = test_data / "stores" / name
+    return next(p for p in sorted(folder.iterdir()) if p.is_dir())
+
+
+@pytest.fixture(scope="session")
+def local_stores() -> Path:
+    """The stores of the default collection, made by `make stores`."""
+    pytest.importorskip("spatialdata", reason="needs the extra `build`")
+    from recipes.default_collection import make
+
+    folder = ROOT / "stores"
+    make(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium that draws WebGL in software."""
+    from playwright.sync_api import sync_playwright
+
+    note = ROOT / ".cache" / "browser"
+    if not note.is_file():
+        pytest.skip("no browser: run `make test`, or tools/browser.sh")
+    path = note.read_text().strip()
+    with sync_playwright() as p:
+        yield_browser = p.chromium.launch(
+            executable_path=None if path == "playwright" else path, args=WEBGL
+        )
+        yield yield_browser
+        yield_browser.close()

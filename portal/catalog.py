@@ -116,7 +116,10 @@ def _staining(record: Record, site: Site) -> list[str]:
 
 
 def _year(record: Record, site: Site) -> int | None:
-    return int(record.published[:4]) if record.published else None
+    """Of publication of the data, else of the newest version."""
+    date = next(iter(record.labels("publication_date")), "")
+    date = date if date[:4].isdigit() else record.published
+    return int(date[:4]) if date else None
 
 
 def _publication_year(record: Record, site: Site) -> str | None:

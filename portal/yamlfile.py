@@ -102,6 +102,8 @@ def _construct(node: yaml.Node, loc: Loc, lines: dict[Loc, int], seen: set[int])
     seen.add(id(node))
     if len(loc) > MAX_DEPTH:
         raise _Faulty(line, "yaml-too-deep", f"Nested more than {MAX_DEPTH} levels deep.")
+    if not isinstance(node, yaml.ScalarNode) and not node.tag.endswith((":map", ":seq")):
+        raise _tag_fault(node)
     if isinstance(node, yaml.MappingNode):
         out: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -127,7 +129,12 @@ def _construct(node: yaml.Node, loc: Loc, lines: dict[Loc, int], seen: set[int])
         return value
     if node.tag == "tag:yaml.org,2002:timestamp":
         return node.value  # dates stay as written; the models check them
-    raise _Faulty(line, "yaml-tag", f"The tag `{node.tag}` is not allowed.")
+    raise _tag_fault(node)
+
+
+def _tag_fault(node: yaml.Node) -> _Faulty:
+    line = node.start_mark.line + 1
+    return _Faulty(line, "yaml-tag", f"The tag `{node.tag}` is not allowed.", "Leave it out.")
 
 
 _constructor = yaml.constructor.SafeConstructor()

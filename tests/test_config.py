@@ -1,0 +1,74 @@
+"""site_config.yaml."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.config import SiteConfig, load_config, parse_size
+from portal.errors import ProblemsError
+
+
+def load(tmp_path, text):
+    path = tmp_path / "site_config.yaml"
+    path.write_text(text)
+    return load_config(path)
+
+
+def test_a_title_is_enough(tmp_path):
+    config = load(tmp_path, "title: Mine\n")
+    assert config.title == "Mine"
+    assert config.viewer.max_store_bytes == 25_000_000
+    assert config.limits.site_bytes == 900_000_000
+    assert config.source_root_paths() == [tmp_path.resolve()]
+
+
+def test_every_fault_is_named_with_its_line_and_the_right_key_suggested(tmp_path):
+    with pytest.raises(ProblemsError) as e:
+        load(tmp_path, "titel: x\nviewer:\n  mode: always\n  max_store_byte: 1\nroot: /\n")
+    text = str(e.value)
+    for part in (":1: ", "'title'", ":3: ", ":4: ", "'max_store_bytes'"):
+        assert part in text
+
+
+def test_a_missing_file_says_what_to_do(tmp_path):
+    with pytest.raises(ProblemsError, match="portal init"):
+        load_config(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "ftp://x", "example.org", "file:///"])
+def test_only_web_addresses_are_addresses(tmp_path, address):
+    with pytest.raises(ProblemsError):
+        load(tmp_path, f"title: x\nbase_url: {address!r}\n")
+
+
+def test_base_url_ends_with_one_slash(tmp_path):
+    assert load(tmp_path, "title: x\nbase_url: https://a.org/p").base_url == "https://a.org/p/"
+
+
+def test_origins_are_cut_to_scheme_and_host(tmp_path):
+    config = load(tmp_path, "title: x\nviewer: {origins: ['https://a.org/path?q']}\n")
+    assert config.viewer.origins == ("https://a.org",)
+
+
+@given(
+    st.integers(0, 10**6), st.sampled_from([("B", 1), ("kB", 10**3), ("MB", 10**6), ("GB", 10**9)])
+)
+def test_sizes_with_units(n, unit):
+    name, factor = unit
+    assert parse_size(f"{n} {name}") == parse_size(f"{n}{name}") == n * factor
+
+
+@pytest.mark.parametrize("text", ["", "big", "-1 MB", "1 XB", "1..2 MB", "MB"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(ValueError, match=r"size"):
+        parse_size(text)
+
+
+def test_every_key_is_documented():
+    from portal.resources import docs_dir
+
+    text = (docs_dir() / "docs" / "config.md").read_text("utf-8")
+    missing = [k for k in SiteConfig.model_fields if k != "root" and f"`{k}`" not in text]
+    assert missing == []

@@ -1,0 +1,76 @@
+"""Licences and citations: what people read and paste."""
+
+from __future__ import annotations
+
+import pytest
+
+from portal.citation import citation_of
+from portal.license import license_of
+from portal.manifest import Entry
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "CC-BY-4.0",
+        "cc by 4.0",
+        "Creative Commons Attribution 4.0 International",
+        "https://creativecommons.org/licenses/by/4.0",
+        "http://creativecommons.org/licenses/by/4.0/",
+    ],
+)
+def test_one_licence_by_all_its_names(written):
+    licence = license_of(written)
+    assert (licence.spdx, licence.noncommercial, licence.redistributable) == (
+        "CC-BY-4.0",
+        False,
+        True,
+    )
+
+
+def test_a_licence_that_nobody_knows_is_kept_and_promises_nothing():
+    licence = license_of("Ask the authors")
+    assert licence.label == "Ask the authors"
+    assert (licence.spdx, licence.url, licence.noncommercial) == (None, None, None)
+    assert license_of("https://a.org/terms").url == "https://a.org/terms"
+    assert license_of("javascript:alert(1)").url is None
+    assert license_of("  ") is None
+
+
+def cite(**values):
+    entry = Entry(title=values.pop("title", "A title"), **values).model_copy(update={"id": "a1"})
+    return citation_of(entry, published="2024-05-06", page="https://a.org/d")
+
+
+def test_a_citation_is_made_from_what_there_is():
+    cited = cite()
+    assert cited.text == "(2024). A title. https://a.org/d"
+    assert cited.csl["issued"] == {"date-parts": [[2024]]}
+    assert "@misc{a1," in cited.bibtex
+
+
+def test_authors_publisher_doi_and_version():
+    cited = cite(
+        citation={"authors": ["Doe, Jane", "The Atlas"], "doi": "10.1234/x", "publisher": "P"},
+        versions=[{"version": "1.2"}],
+    )
+    assert (
+        cited.text
+        == "Doe, Jane and The Atlas (2024). A title. P. Version 1.2. https://doi.org/10.1234/x"
+    )
+    assert cited.csl["author"] == [{"family": "Doe", "given": "Jane"}, {"literal": "The Atlas"}]
+
+
+def test_more_than_three_authors_are_et_al():
+    assert cite(citation={"authors": ["A", "B", "C", "D"]}).text.startswith("A et al. (2024).")
+
+
+def test_bibtex_survives_what_tex_would_trip_over():
+    bibtex = cite(title="50% of {A} & B_c #1 \\ $x$").bibtex
+    assert r"50\% of \{A\} \& B\_c \#1 \textbackslash{} \$x\$" in bibtex
+
+
+def test_csl_of_the_curator_wins():
+    cited = cite(citation={"csl": {"type": "article-journal", "title": "Own"}})
+    assert (cited.csl["type"], cited.csl["title"]) == ("article-journal", "Own")
+    assert cited.text.startswith("(2024). Own.")

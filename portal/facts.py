@@ -132,6 +132,8 @@ class ElementFacts(_Facts):
     """Index of var, whole."""
     feature_names: tuple[str, ...] = ()
     """Symbols beside the ids where var has them, aligned with `feature_ids`."""
+    feature_accessions: tuple[str, ...] = ()
+    """Stable ids (Ensembl and the like) where the index of var holds symbols, aligned with it."""
     feature_list: str | None = None
     """In artifact.json, instead of the two lists above: the key of the list in genes.parquet."""
 

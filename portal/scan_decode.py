@@ -1,0 +1,221 @@
+"""Reads short one-dimensional zarr arrays: an index, a column of text, categories.
+
+zarr itself needs about 2 ms for the smallest array, most of it in setting up; a store has
+dozens of them. So the codecs that anndata writes by default are called here directly
+(`numcodecs`), and every other array goes through zarr, in memory. What an array claims is
+not believed: before anything is decompressed, the size it says it will have must fit.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from portal.scan_survey import ArrayMeta, Node
+from portal.store import Files, ReadLimit
+
+__all__ = ["UnreadableArray", "read_values"]
+
+_FILTERS = ("vlen-utf8",)
+_PLAIN = ("blosc", "zstd", "lz4", "zlib", "gzip")
+
+
+class UnreadableArray(ValueError):
+    """The array cannot be decoded; the message says why."""
+
+
+def read_values(files: Files, node: Node, stop: int | None = None) -> list[Any]:
+    """The values of a one-dimensional array, up to `stop`, as Python objects.
+
+    A scalar (no dimension) gives a list of one. Raises UnreadableArray, OSError, ReadLimit.
+    """
+    array = node.array
+    if array is None or len(array.shape) > 1:
+        raise UnreadableArray(f"{node.path} is not a one-dimensional array")
+    length = array.shape[0] if array.shape else 1
+    if stop is not None:
+        length = min(length, stop)
+    # Absent chunks cost no reading: without this a line of metadata could ask for terabytes.
+    files.charge(node.path, length)
+    if length == 0:
+        return []
+    codecs = _direct_codecs(node)
+    try:
+        if codecs is None:
+            return _through_zarr(files, node, length)
+        return _direct(files, node, length, codecs)
+    except (ReadLimit, OSError, UnreadableArray):
+        raise
+    except Exception as error:  # codecs raise whatever they like
+        raise UnreadableArray(f"{node.path} cannot be decoded: {error}") from None
+
+
+def _direct_codecs(node: Node) -> list[dict[str, Any]] | None:
+    """The steps that decode a chunk, as (id, settings); None when zarr has to do it."""
+    array = node.array
+    assert array is not None
+    if array.shards is not None:
+        return None
+    if node.zarr_format == 2:
+        meta = node.meta[".zarray"]
+        compressor, filters = meta.get("compressor"), meta.get("filters") or []
+        steps = ([compressor] if compressor else []) + list(reversed(filters))
+        plain = array.dtype == "string" and meta["dtype"] == "|O"
+        ok = [f["id"] for f in filters] == list(_FILTERS) if plain else not filters
+        ok = ok and meta.get("order", "C") == "C" and array.dtype not in ("object", "structured")
+        ok = ok and all(s["id"] in (*_PLAIN, *_FILTERS) for s in steps)
+        return steps if ok and not array.dtype.startswith(("datetime", "timedelta")) else None
+    names = [c["name"] for c in node.meta.get("codecs") or []]
+    if node.meta.get("data_type") == "string":
+        first = "vlen-utf8"
+    elif array.dtype[:3] in ("int", "uin", "flo", "boo"):
+        first = "bytes"
+    else:
+        return None
+    if names[:1] != [first] or any(n not in ("zstd", "gzip", "blosc") for n in names[1:]):
+        return None
+    steps = [{"id": name} for name in reversed(names[1:])]
+    return steps + ([{"id": "vlen-utf8"}] if first == "vlen-utf8" else [])
+
+
+def _direct(files: Files, node: Node, length: int, steps: list[dict[str, Any]]) -> list[Any]:
+    array = node.array
+    assert array is not None
+    if not array.shape:
+        return _chunk(files, node, (), 1, steps)[:1]
+    values: list[Any] = []
+    size = array.grid[0]
+    for index in range(-(-length // size)):
+        wanted = min(size, length - index * size)
+        chunk = _chunk(files, node, (index,), wanted, steps)
+        if len(chunk) < wanted:
+            raise UnreadableArray(f"{node.path}: chunk {index} is too short")
+        values.extend(chunk if len(chunk) == wanted else chunk[:wanted])
+    return values
+
+
+def _chunk(
+    files: Files, node: Node, index: tuple[int, ...], wanted: int, steps: list[dict[str, Any]]
+) -> list[Any]:
+    array = node.array
+    assert array is not None
+    path = f"{node.path}/{array.key(index)}" if node.path else array.key(index)
+    try:
+        data: Any = files.read(path)
+    except FileNotFoundError:
+        return [_fill(node)] * wanted
+    for step in steps:
+        if step["id"] == "vlen-utf8":
+            return _texts(data)
+        data = _decompress(files, path, step["id"], data)
+    return _numbers(node, data)
+
+
+def _decompress(files: Files, path: str, codec: str, data: bytes) -> Any:
+    limit = files.limit - files.bytes_read
+    if codec in ("zlib", "gzip"):
+        engine = zlib.decompressobj(wbits=47)  # 47: either header
+        plain = engine.decompress(data, limit + 1)
+        files.charge(path, len(plain))
+        return plain
+    size = _declared_size(codec, data)
+    files.charge(path, size)
+    import numcodecs
+
+    plain = numcodecs.get_codec({"id": codec}).decode(data)
+    return plain.tobytes() if hasattr(plain, "tobytes") else plain
+
+
+def _declared_size(codec: str, data: bytes) -> int:
+    """Size after decompression according to the data's own header.
+
+    Formats: c-blosc README_CHUNK_FORMAT, RFC 8878 section 3.1.1.1, numcodecs' lz4 prefix.
+    """
+    if codec == "blosc" and len(data) >= 16:
+        return int.from_bytes(data[4:8], "little")
+    if codec == "lz4" and len(data) >= 4:
+        return int.from_bytes(data[:4], "little")
+    if codec == "zstd" and data[:4] == b"\x28\xb5\x2f\xfd" and len(data) > 6:
+        flags = data[4]
+        single = bool(flags & 0x20)
+        width = (1 if single else 0, 2, 4, 8)[flags >> 6]
+        start = 5 + (0 if single else 1) + (0, 1, 2, 4)[flags & 3]
+        if width:
+            size = int.from_bytes(data[start : start + width], "little")
+            return size + 256 if width == 2 else size
+    raise UnreadableArray(f"the {codec} data do not say how large they are")
+
+
+def _texts(data: bytes) -> list[Any]:
+    """vlen-utf8: a count, then each text with its length before it, all 32-bit."""
+    from numcodecs.vlen import VLenUTF8
+
+    count = int.from_bytes(data[:4], "little")
+    if count * 4 + 4 > len(data):
+        raise UnreadableArray("a text chunk is cut short")
+    return VLenUTF8().decode(data).tolist()
+
+
+def _numbers(node: Node, data: bytes) -> list[Any]:
+    import numpy as np
+
+    array = node.array
+    assert array is not None
+    if node.zarr_format == 2:
+        dtype = np.dtype(node.meta[".zarray"]["dtype"])
+    else:
+        dtype = np.dtype("bool" if array.dtype == "boolean" else array.dtype)
+        configuration = node.meta["codecs"][0].get("configuration") or {}
+        if configuration.get("endian") == "big":
+            dtype = dtype.newbyteorder(">")
+    values = np.frombuffer(data, dtype).tolist()
+    return [_text(v) for v in values] if dtype.kind == "S" else values
+
+
+def _text(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _fill(node: Node) -> Any:
+    array = node.array
+    assert array is not None
+    meta = node.meta[".zarray"] if node.zarr_format == 2 else node.meta
+    value = meta.get("fill_value")
+    if array.dtype == "string":
+        return value if isinstance(value, str) else ""
+    return 0 if value is None else value
+
+
+def _through_zarr(files: Files, node: Node, length: int) -> list[Any]:
+    """Let zarr decode the array from a store in memory that holds just its files."""
+    import json
+
+    import zarr
+    from zarr.core.buffer import default_buffer_prototype
+    from zarr.storage import MemoryStore
+
+    array = node.array
+    assert array is not None
+    contents: dict[str, bytes] = {}
+    if node.zarr_format == 2:
+        contents[".zarray"] = json.dumps(node.meta[".zarray"]).encode()
+    else:
+        contents["zarr.json"] = json.dumps(node.meta).encode()
+    for key in _needed_keys(array, length):
+        try:
+            contents[key] = files.read(f"{node.path}/{key}" if node.path else key)
+        except FileNotFoundError:
+            continue
+    buffer = default_buffer_prototype().buffer
+    store = MemoryStore({key: buffer.from_bytes(value) for key, value in contents.items()})
+    opened = zarr.open_array(store, mode="r", zarr_format=node.zarr_format)
+    values = opened[()] if not array.shape else opened[:length]
+    listed = values.tolist() if hasattr(values, "tolist") else values
+    return [_text(v) for v in listed] if isinstance(listed, list) else [_text(listed)]
+
+
+def _needed_keys(array: ArrayMeta, length: int) -> list[str]:
+    if not array.shape:
+        return [array.key(())]
+    count = min(-(-length // array.grid[0]), array.counts[0])
+    return [array.key((i,)) for i in range(count)]

@@ -1,0 +1,474 @@
+"""One walk over a store: zarr metadata, sizes, stored chunks, Parquet footers, fingerprint.
+
+Memory grows with the number of nodes and Parquet files, not with the number of chunks.
+Metadata of both zarr formats (https://zarr-specs.readthedocs.io) become one kind of `Node`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from portal.scan_codes import Problems
+from portal.store import METADATA_NAMES, Entry, Files, ReadLimit
+
+__all__ = ["ELEMENT_GROUPS", "ArrayMeta", "Node", "Survey", "json_safe", "numpy_name", "survey"]
+
+ELEMENT_GROUPS = ("images", "labels", "points", "shapes", "tables", "table")
+_CONSOLIDATED = (".zmetadata", "zmetadata")
+
+
+@dataclass
+class ArrayMeta:
+    """An array as its metadata describe it. `chunks` are what is decoded at once, `grid` what
+    lies in one file; they differ where there are shards."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    grid: tuple[int, ...]
+    chunks: tuple[int, ...]
+    shards: tuple[int, ...] | None
+    codecs: tuple[str, ...]
+    separator: str
+    prefix: str
+    """`c` where chunk keys begin with it, else empty."""
+    stored: int = 0
+    empty: int = 0
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Number of chunk files along each axis."""
+        return tuple(-(-n // g) if g else 0 for n, g in zip(self.shape, self.grid, strict=True))
+
+    @property
+    def expected(self) -> int:
+        """Number of chunk files when none is left out."""
+        return math.prod(self.counts)
+
+    def key(self, index: tuple[int, ...]) -> str:
+        """Name of the file that holds the chunk at `index`, relative to the array."""
+        if not index:
+            return self.prefix or "0"
+        parts = [self.prefix] if self.prefix else []
+        return self.separator.join([*parts, *map(str, index)])
+
+    def is_chunk(self, key: str) -> bool:
+        """Whether a file name, relative to the array, is that of one of its chunks."""
+        if not self.shape:
+            return key == (self.prefix or "0")
+        parts = key.split(self.separator)
+        if self.prefix:
+            if parts[0] != self.prefix:
+                return False
+            del parts[0]
+        return len(parts) == len(self.shape) and all(
+            p.isdecimal() and p.isascii() and int(p) < n
+            for p, n in zip(parts, self.counts, strict=True)
+        )
+
+
+@dataclass
+class Node:
+    """A group or an array. `meta` is what is stored, for a decoder."""
+
+    path: str
+    zarr_format: int
+    attributes: dict[str, Any] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+    array: ArrayMeta | None = None
+
+
+@dataclass
+class Survey:
+    """What the walk found."""
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    children: dict[str, list[str]] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
+    """Folders at the top and one below, whether nodes or not."""
+    top_files: list[str] = field(default_factory=list)
+    sizes: dict[str, list[int]] = field(default_factory=dict)
+    """By element path: [bytes, files]."""
+    parquet: dict[str, bytes | str] = field(default_factory=dict)
+    """Footer by path of the file, or in words why there is none."""
+    consolidated: str | None = None
+    bytes: int = 0
+    files: int = 0
+    fingerprint: str = ""
+
+    @property
+    def root(self) -> Node | None:
+        return self.nodes.get("")
+
+    def below(self, path: str) -> list[str]:
+        """Names of the nodes directly in a group, in order."""
+        return self.children.get(path, [])
+
+
+class _NaNSpotter:
+    """Reads JSON; NaN and infinities become None and are noticed."""
+
+    def __init__(self) -> None:
+        self.seen = False
+        self._decoder = json.JSONDecoder(parse_constant=self._constant, parse_float=self._float)
+
+    def _constant(self, _: str) -> None:
+        self.seen = True
+
+    def _float(self, text: str) -> float | None:
+        value = float(text)
+        if math.isinf(value):
+            self.seen = True
+            return None
+        return value
+
+    def load(self, raw: bytes) -> Any:
+        """Raises ValueError for anything that is not JSON, RecursionError for a deep nest."""
+        self.seen = False
+        return self._decoder.decode(raw.decode("utf-8-sig"))
+
+
+def json_safe(value: Any) -> Any:
+    """A copy that is JSON for everybody: text without lone surrogates, numbers all finite."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {json_safe(str(k)): json_safe(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_safe(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def survey(files: Files, problems: Problems) -> Survey:
+    """Walk the whole store once."""
+    return _Walk(files, problems).run()
+
+
+class _Walk:
+    def __init__(self, files: Files, problems: Problems):
+        self.files = files
+        self.problems = problems
+        self.found = Survey()
+        self.json = _NaNSpotter()
+        self.raw: dict[str, dict[str, Any]] = {}
+        """Metadata by file name, by node path."""
+        self.hash = hashlib.sha256()
+        self.over_limit = False
+        self.array: ArrayMeta | None = None
+        self.array_prefix = ""
+
+    def run(self) -> Survey:
+        folder = ""
+        for entry in self.files.walk():
+            if entry.kind == "file":
+                self._file(entry)
+                continue
+            if entry.kind == "folder":
+                # All metadata of the folder before came first, so its node can be made.
+                self._finish(folder)
+                folder = entry.path
+                self._folder(entry.path)
+            else:
+                self._odd(entry)
+        self._finish(folder)
+        for path in sorted(self.found.nodes):
+            if path:
+                parent, _, name = path.rpartition("/")
+                self.found.children.setdefault(parent, []).append(name)
+        self._compare_consolidated()
+        self.found.fingerprint = self.hash.hexdigest()
+        return self.found
+
+    def _folder(self, path: str) -> None:
+        if path.count("/") <= 1:
+            self.found.folders.add(path)
+            self.found.sizes.setdefault(path, [0, 0])
+
+    def _file(self, entry: Entry) -> None:
+        path = entry.path
+        folder, _, name = path.rpartition("/")
+        found = self.found
+        found.bytes += entry.size
+        found.files += 1
+        parts = path.split("/", 2)
+        if len(parts) == 3:
+            size = found.sizes.setdefault(f"{parts[0]}/{parts[1]}", [0, 0])
+            size[0] += entry.size
+            size[1] += 1
+        elif len(parts) == 1:
+            found.top_files.append(name)
+        digest = ""
+        if name in METADATA_NAMES:
+            digest = self._metadata(folder, name, entry.path)
+        else:
+            if name.endswith(".parquet") and parts[0] in ("points", "shapes"):
+                digest = self._footer(entry)
+            elif folder in self.raw:
+                # The first file after the metadata: from here on chunks can be told.
+                self._finish(folder)
+            if self.array is not None and path.startswith(self.array_prefix):
+                self._chunk(path[len(self.array_prefix) :], entry.size)
+        line = f"{path}\0{entry.size}\0{digest}\n"
+        self.hash.update(line.encode("utf-8", "surrogatepass"))
+
+    def _chunk(self, key: str, size: int) -> None:
+        assert self.array is not None
+        if self.array.is_chunk(key):
+            self.array.stored += 1
+            self.array.empty += size == 0
+
+    def _odd(self, entry: Entry) -> None:
+        line = f"{entry.path}\0{entry.kind}\n"
+        self.hash.update(line.encode("utf-8", "surrogatepass"))
+        add = self.problems.add
+        if entry.kind == "link-outside":
+            add("link-outside", "error", entry.path, f"is a link out of the store ({entry.note}).")
+        elif entry.kind == "link-inside":
+            add("link-inside", "warning", entry.path, f"is a link ({entry.note}).")
+        elif entry.kind == "special":
+            add("file-special", "warning", entry.path, "is a pipe, socket or device.")
+        elif entry.kind == "bad":
+            add("zip-member-unsafe", "error", entry.path, f"{entry.note}; it is not read.")
+        else:
+            add("file-unreadable", "error", entry.path, f"cannot be read: {entry.note}.")
+
+    def _read(self, path: str, start: int | None = None, length: int = 0) -> bytes | None:
+        if self.over_limit:
+            return None
+        try:
+            if start is None:
+                return self.files.read(path)
+            return self.files.read_range(path, start, length)
+        except ReadLimit as error:
+            self.over_limit = True
+            self.problems.add("scan-limit", "warning", "", f"{error}; the rest is not read.")
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self.problems.add("file-unreadable", "error", path, f"cannot be read: {reason}.")
+        return None
+
+    def _metadata(self, folder: str, name: str, path: str) -> str:
+        raw = self._read(path)
+        if raw is None:
+            return ""
+        try:
+            value = self.json.load(raw)
+            if not isinstance(value, dict):
+                raise ValueError("it is not an object")
+        except (ValueError, RecursionError) as error:
+            code = "consolidated-broken" if name in _CONSOLIDATED else "json-broken"
+            severity = "warning" if name in _CONSOLIDATED else "error"
+            self.problems.add(code, severity, path, f"is not JSON: {error}.")
+        else:
+            if self.json.seen:
+                self.problems.add("json-nan", "warning", path, "holds NaN or Infinity.")
+            self.raw.setdefault(folder, {})[name] = value
+        return hashlib.sha256(raw).hexdigest()
+
+    def _footer(self, entry: Entry) -> str:
+        """Keep the footer of a Parquet file: at its end stand its length and `PAR1`."""
+        fault = "it is too short to be Parquet"
+        if entry.size >= 12:
+            tail = self._read(entry.path, entry.size - 8, 8)
+            if tail is None:
+                self.found.parquet[entry.path] = "it was not read"
+                return ""
+            length = int.from_bytes(tail[:4], "little")
+            fault = "it does not end as Parquet does"
+            if tail[4:] == b"PAR1" and length <= entry.size - 12:
+                footer = self._read(entry.path, entry.size - 8 - length, length)
+                if footer is None:
+                    self.found.parquet[entry.path] = "it was not read"
+                    return ""
+                self.found.parquet[entry.path] = footer
+                return hashlib.sha256(footer).hexdigest()
+        self.found.parquet[entry.path] = fault
+        return ""
+
+    def _finish(self, folder: str) -> None:
+        """Make the node of a folder from its metadata files."""
+        raw = self.raw.pop(folder, None)
+        if raw is None:
+            return
+        try:
+            node = _node(folder, raw)
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            what = f"its zarr metadata are not understood: {error!r}."
+            self.problems.add("element-broken", "error", folder, what)
+            return
+        for name in (*_CONSOLIDATED, "zarr.json"):
+            if folder == "" and name in raw:
+                self._keep_consolidated(name, raw[name])
+        if node is None:
+            return
+        self.found.nodes[folder] = node
+        if node.array is not None:
+            self.array = node.array
+            self.array_prefix = folder + "/" if folder else ""
+
+    consolidated_nodes: dict[str, Any] | None = None
+
+    def _keep_consolidated(self, name: str, value: dict[str, Any]) -> None:
+        if name == "zarr.json":
+            holder = value.get("consolidated_metadata")
+            if not isinstance(holder, dict):
+                return
+            value = holder
+        nodes = value.get("metadata")
+        if self.consolidated_nodes is None and isinstance(nodes, dict):
+            self.found.consolidated = name
+            self.consolidated_nodes = nodes
+        elif not isinstance(nodes, dict):
+            self.problems.add("consolidated-broken", "warning", name, "has no `metadata`.")
+
+    def _compare_consolidated(self) -> None:
+        listed = self.consolidated_nodes
+        if listed is None or self.over_limit:
+            return
+        if self.found.consolidated != "zarr.json":
+            listed = _merge_v2(listed)
+        nodes = {path: node for path, node in self.found.nodes.items() if path}
+        gone = sorted(path for path in listed if path and path not in nodes)
+        new = sorted(path for path in nodes if path not in listed)
+        changed = sorted(
+            path for path, node in nodes.items() if path in listed and _differs(node, listed[path])
+        )
+        parts = [
+            f"{len(paths)} {what} ({', '.join(paths[:3])}{', …' if len(paths) > 3 else ''})"
+            for paths, what in (
+                (gone, "listed but absent"),
+                (new, "not listed"),
+                (changed, "with other content"),
+            )
+            if paths
+        ]
+        if parts:
+            what = f"differs from the files: {'; '.join(parts)}. The files count."
+            self.problems.add("consolidated-stale", "warning", str(self.found.consolidated), what)
+
+
+def _merge_v2(listed: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    merged: dict[str, dict[str, Any]] = {}
+    for key, value in listed.items():
+        folder, _, name = key.rpartition("/")
+        merged.setdefault(folder, {})[name] = value
+    return merged
+
+
+def _differs(node: Node, listed: Any) -> bool:
+    if not isinstance(listed, dict):
+        return True
+    if node.zarr_format == 2:
+        attributes = listed.get(".zattrs") or {}
+        return attributes != node.attributes or listed.get(".zarray") != node.meta.get(".zarray")
+    ignored = ("consolidated_metadata", "storage_transformers", "attributes")
+    return (listed.get("attributes") or {}) != node.attributes or {
+        k: v for k, v in listed.items() if k not in ignored
+    } != {k: v for k, v in node.meta.items() if k not in ignored}
+
+
+def _node(path: str, raw: dict[str, Any]) -> Node | None:
+    if (meta := raw.get("zarr.json")) is not None:
+        attributes = meta.get("attributes") or {}
+        if not isinstance(attributes, dict):
+            raise ValueError("attributes are not an object")
+        node = Node(path, 3, attributes, meta)
+        if meta.get("node_type") == "array":
+            node.array = _array_v3(meta)
+        return node
+    if ".zarray" not in raw and ".zgroup" not in raw:
+        return None
+    node = Node(path, 2, raw.get(".zattrs") or {}, raw)
+    if ".zarray" in raw:
+        node.array = _array_v2(raw[".zarray"])
+    return node
+
+
+def _array_v2(meta: dict[str, Any]) -> ArrayMeta:
+    shape, chunks = _lengths(meta["shape"]), _lengths(meta["chunks"])
+    codecs = [c["id"] for c in (*(meta.get("filters") or ()), meta.get("compressor")) if c]
+    strings = any(c in ("vlen-utf8", "json2", "pickle") for c in codecs)
+    return _checked(
+        ArrayMeta(
+            shape=shape,
+            dtype="string" if strings else numpy_name(meta["dtype"]),
+            grid=chunks,
+            chunks=chunks,
+            shards=None,
+            codecs=tuple(str(c) for c in codecs),
+            separator="/" if meta.get("dimension_separator") == "/" else ".",
+            prefix="",
+        )
+    )
+
+
+def _array_v3(meta: dict[str, Any]) -> ArrayMeta:
+    shape = _lengths(meta["shape"])
+    grid = _lengths(meta["chunk_grid"]["configuration"]["chunk_shape"])
+    codecs = meta.get("codecs") or []
+    shards = None
+    chunks = grid
+    for codec in codecs:
+        if codec["name"] == "sharding_indexed":
+            shards, chunks = grid, _lengths(codec["configuration"]["chunk_shape"])
+            codecs = codec["configuration"].get("codecs") or []
+    encoding = meta.get("chunk_key_encoding") or {}
+    default = encoding.get("name", "default") == "default"
+    separator = (encoding.get("configuration") or {}).get("separator", "/" if default else ".")
+    data_type = meta["data_type"]
+    return _checked(
+        ArrayMeta(
+            shape=shape,
+            dtype=numpy_name(data_type["name"] if isinstance(data_type, dict) else data_type),
+            grid=grid,
+            chunks=chunks,
+            shards=shards,
+            codecs=tuple(str(c["name"]) for c in codecs),
+            separator="." if separator == "." else "/",
+            prefix="c" if default else "",
+        )
+    )
+
+
+def _checked(array: ArrayMeta) -> ArrayMeta:
+    if len(array.grid) != len(array.shape) or len(array.chunks) != len(array.shape):
+        raise ValueError("shape and chunks differ in length")
+    return array
+
+
+def _lengths(numbers: Any) -> tuple[int, ...]:
+    lengths = tuple(numbers)
+    if not all(isinstance(n, int) and n >= 0 for n in lengths):
+        raise ValueError(f"{numbers!r} is not a shape")
+    return lengths
+
+
+_KINDS = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
+_STRINGS = ("string", "fixed_length_utf32", "null_terminated_bytes", "variable_length_utf8")
+
+
+def numpy_name(dtype: Any) -> str:
+    """`float32`, `boolean`, `string`, ... for a v2 type such as `<f4` or a v3 data type."""
+    if isinstance(dtype, list):
+        return "structured"
+    text = str(dtype)
+    if text in _STRINGS:
+        return "string"
+    if text in ("bool", "|b1"):
+        return "boolean"
+    if text[:1] not in "<>|=" or not text:
+        return text
+    kind, rest = text[1:2], text[2:]
+    if kind in _KINDS and rest.isdecimal():
+        return f"{_KINDS[kind]}{int(rest) * 8}"
+    if kind in "USOa":
+        return "string" if kind != "O" else "object"
+    if kind in "Mm":
+        return ("datetime64" if kind == "M" else "timedelta64") + rest[1:]
+    return text

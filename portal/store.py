@@ -1,0 +1,342 @@
+"""The files of a store, wherever they lie: a local folder or a `.zarr.zip`.
+
+`open_files(source)` gives a `Files`: a walk over everything in it, whole reads and range
+reads, all counted against a limit. What a store holds is untrusted: links are never
+followed, zip members that point outside are refused, and nothing is read before its size
+is known to fit the limit. A store at an address (http, s3) is another subclass of `Files`;
+who reads through this class need not know which one it has.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Literal, NamedTuple
+
+from portal.errors import PortalError
+
+__all__ = [
+    "METADATA_NAMES",
+    "Entry",
+    "EntryKind",
+    "Files",
+    "FolderFiles",
+    "ReadLimit",
+    "StoreError",
+    "ZipFiles",
+    "open_files",
+]
+
+EntryKind = Literal["file", "folder", "link-inside", "link-outside", "special", "unreadable", "bad"]
+
+METADATA_NAMES = frozenset(
+    {"zarr.json", ".zgroup", ".zattrs", ".zarray", ".zmetadata", "zmetadata"}
+)
+"""Files that describe a node; in a walk they come before all else in their folder."""
+
+# Following a link or waiting on a pipe must be impossible even when a file is swapped
+# between the walk and the read; Windows has neither flag.
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class StoreError(PortalError):
+    """The store cannot be read at all; `code` is the stable code of the problem it makes."""
+
+    def __init__(self, code: str, what: str):
+        super().__init__(what)
+        self.code = code
+
+
+class ReadLimit(StoreError):
+    """Reading on would go over the number of bytes that this scan may read."""
+
+    def __init__(self, path: str, wanted: int, limit: int):
+        super().__init__(
+            "scan-limit", f"reading {path} ({wanted:,} bytes) would exceed {limit:,} bytes"
+        )
+
+
+class Entry(NamedTuple):
+    """One thing in a store. `path` is relative, with `/`; `size` in bytes, `mtime` in seconds."""
+
+    path: str
+    kind: EntryKind
+    size: int = 0
+    mtime: float = 0.0
+    note: str = ""
+
+
+class Files(ABC):
+    """Read access to one store; `bytes_read` grows with every read, up to `limit`."""
+
+    def __init__(self, name: str, limit: int):
+        self.name = name
+        self.limit = limit
+        self.bytes_read = 0
+
+    @abstractmethod
+    def walk(self) -> Iterator[Entry]:
+        """Everything in the store: in each folder its metadata, its files, then its folders.
+
+        The order depends on names alone, so that two copies of a store are walked alike.
+        """
+
+    @abstractmethod
+    def size(self, path: str) -> int | None:
+        """Bytes of a file, None when there is no such regular file."""
+
+    @abstractmethod
+    def _fetch(self, path: str, start: int, length: int) -> bytes: ...
+
+    def charge(self, path: str, wanted: int) -> None:
+        """Count `wanted` bytes; raises ReadLimit, having counted nothing, when they don't fit."""
+        if self.bytes_read + wanted > self.limit:
+            raise ReadLimit(path, wanted, self.limit)
+        self.bytes_read += wanted
+
+    def read(self, path: str) -> bytes:
+        """A whole file. Raises FileNotFoundError, OSError or ReadLimit."""
+        size = self.size(path)
+        if size is None:
+            raise FileNotFoundError(path)
+        return self.read_range(path, 0, size)
+
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """`length` bytes from `start`. Raises FileNotFoundError, OSError or ReadLimit."""
+        self.charge(path, self._cost(path, start, length))
+        return self._fetch(path, start, length)
+
+    def _cost(self, path: str, start: int, length: int) -> int:
+        return length
+
+    def close(self) -> None:
+        """Give back what is held open."""
+
+    def __enter__(self) -> Files:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_files(source: Path | str, *, limit: int) -> Files:
+    """Open a folder or a zip. Raises StoreError when it is neither, or not there."""
+    text = str(source)
+    if "://" in text:
+        raise StoreError("source-unsupported", f"addresses such as {text} are not read")
+    path = Path(source)
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StoreError("source-absent", f"{text} cannot be opened: {reason}") from None
+    if stat.S_ISDIR(mode):
+        return FolderFiles(path, limit)
+    if stat.S_ISREG(mode):
+        return ZipFiles(path, limit)
+    raise StoreError("source-unsupported", f"{text} is neither a folder nor a zip file")
+
+
+def _metadata_first(name: str) -> tuple[bool, str]:
+    return (name not in METADATA_NAMES, name)
+
+
+class FolderFiles(Files):
+    """A store in a local folder."""
+
+    def __init__(self, root: Path, limit: int):
+        super().__init__(root.name or root.resolve().name, limit)
+        self._root = os.path.realpath(root)
+        self._trusted = ""
+        """The folder being walked: known not to lie behind a link."""
+
+    def walk(self) -> Iterator[Entry]:
+        waiting = [""]
+        while waiting:
+            prefix = waiting.pop()
+            if prefix:
+                yield Entry(prefix.rstrip("/"), "folder")
+            files, folders, odd = self._list(prefix)
+            yield from odd
+            self._trusted = prefix
+            for name, info in sorted(files.items(), key=lambda item: _metadata_first(item[0])):
+                yield Entry(prefix + name, "file", info.st_size, info.st_mtime)
+            waiting.extend(f"{prefix}{name}/" for name in sorted(folders, reverse=True))
+
+    def _list(self, prefix: str) -> tuple[dict[str, os.stat_result], list[str], list[Entry]]:
+        files: dict[str, os.stat_result] = {}
+        folders: list[str] = []
+        odd: list[Entry] = []
+        try:
+            with os.scandir(os.path.join(self._root, prefix)) as listing:
+                for item in listing:
+                    path = prefix + item.name
+                    if item.is_symlink():
+                        odd.append(self._link(path))
+                    elif item.is_dir(follow_symlinks=False):
+                        folders.append(item.name)
+                    elif item.is_file(follow_symlinks=False):
+                        files[item.name] = item.stat(follow_symlinks=False)
+                    else:
+                        odd.append(Entry(path, "special"))
+        except OSError as error:
+            odd.append(Entry(prefix.rstrip("/"), "unreadable", note=error.strerror or str(error)))
+        return files, folders, sorted(odd)
+
+    def _link(self, path: str) -> Entry:
+        full = os.path.join(self._root, path)
+        try:
+            target = os.path.realpath(full)
+            note = os.readlink(full)
+        except OSError as error:
+            return Entry(path, "unreadable", note=error.strerror or str(error))
+        inside = target == self._root or target.startswith(self._root + os.sep)
+        return Entry(path, "link-inside" if inside else "link-outside", note=note)
+
+    def _full(self, path: str) -> str:
+        """The file's place on disk; raises FileNotFoundError when it lies behind a link."""
+        full = os.path.join(self._root, path)
+        parent = path.rpartition("/")[0]
+        if (parent and parent + "/") == self._trusted:
+            return full
+        real = os.path.realpath(os.path.join(self._root, parent))
+        expected = os.path.normpath(os.path.join(self._root, parent))
+        outside = os.path.isabs(path) or ".." in path.split("/")
+        if outside or real != expected:
+            raise FileNotFoundError(path)
+        return full
+
+    def size(self, path: str) -> int | None:
+        try:
+            info = os.lstat(self._full(path))
+        except (OSError, ValueError):
+            return None
+        return info.st_size if stat.S_ISREG(info.st_mode) else None
+
+    def _fetch(self, path: str, start: int, length: int) -> bytes:
+        handle = os.open(self._full(path), _OPEN_FLAGS | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            if start:
+                file.seek(start)
+            pieces = []
+            while length > 0 and (piece := file.read(length)):
+                pieces.append(piece)
+                length -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class ZipFiles(Files):
+    """A store in one zip file, at its top or in the only folder at its top.
+
+    Members with names that lead outside, links and encrypted members are reported by the
+    walk and cannot be read. A range of a compressed member costs all of it, since all of it
+    before the range has to be decompressed.
+    """
+
+    def __init__(self, path: Path, limit: int):
+        name = path.name
+        super().__init__(name[:-4] if name.lower().endswith(".zip") else name, limit)
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
+            raise StoreError("zip-broken", f"{path.name} is not a readable zip: {error}") from None
+        self._bad: list[Entry] = []
+        self._members = self._safe_members()
+        self._strip_top_folder()
+
+    def _safe_members(self) -> dict[str, zipfile.ZipInfo]:
+        members: dict[str, zipfile.ZipInfo] = {}
+        for info in self._zip.infolist():
+            if info.is_dir():
+                continue
+            note = _why_unsafe(info)
+            if note:
+                self._bad.append(Entry(info.filename, "bad", note=note))
+            elif stat.S_ISLNK(info.external_attr >> 16):
+                self._bad.append(Entry(info.filename, "link-outside", note="a link in a zip"))
+            elif info.flag_bits & 1:
+                self._bad.append(Entry(info.filename, "unreadable", note="encrypted"))
+            else:
+                if info.filename in members:
+                    self._bad.append(Entry(info.filename, "bad", note="is there twice"))
+                members[info.filename] = info
+        return members
+
+    def _strip_top_folder(self) -> None:
+        tops = {name.partition("/")[0] for name in self._members if not name.startswith("__MACOSX")}
+        if len(tops) != 1 or (top := tops.pop()) in self._members:
+            return
+        prefix = top + "/"
+        self._members = {
+            name[len(prefix) :]: info
+            for name, info in self._members.items()
+            if name.startswith(prefix)
+        }
+
+    def walk(self) -> Iterator[Entry]:
+        yield from sorted(self._bad)
+        seen: list[str] = []
+        for path in sorted(self._members, key=_walk_order):
+            parents = path.split("/")[:-1]
+            common = 0
+            while common < min(len(seen), len(parents)) and seen[common] == parents[common]:
+                common += 1
+            for depth in range(common, len(parents)):
+                yield Entry("/".join(parents[: depth + 1]), "folder")
+            seen = parents
+            info = self._members[path]
+            yield Entry(path, "file", info.file_size, _mtime(info))
+
+    def size(self, path: str) -> int | None:
+        info = self._members.get(path)
+        return info.file_size if info else None
+
+    def _cost(self, path: str, start: int, length: int) -> int:
+        info = self._members.get(path)
+        stored = info is None or info.compress_type == zipfile.ZIP_STORED
+        return length if stored else start + length
+
+    def _fetch(self, path: str, start: int, length: int) -> bytes:
+        info = self._members.get(path)
+        if info is None:
+            raise FileNotFoundError(path)
+        try:
+            with self._zip.open(info) as file:
+                if start:
+                    file.seek(start)
+                return file.read(length)
+        except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+            raise OSError(f"{path} in the zip is broken: {error}") from None
+        except ValueError as error:
+            raise OSError(f"{path} in the zip cannot be read: {error}") from None
+        except Exception as error:  # zlib.error, lzma.LZMAError: no common base
+            raise OSError(f"{path} in the zip cannot be decompressed: {error}") from None
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+def _why_unsafe(info: zipfile.ZipInfo) -> str:
+    name = info.filename
+    if name.startswith(("/", "\\")) or (len(name) > 1 and name[1] == ":"):
+        return "has an absolute name"
+    if "\\" in name or ".." in PurePosixPath(name).parts:
+        return "has a name that leads out of the store"
+    if "" in name.split("/"):
+        return "has an empty part in its name"
+    return ""
+
+
+def _walk_order(path: str) -> tuple[tuple[int, bool, str], ...]:
+    *folders, name = path.split("/")
+    return (*((1, False, folder) for folder in folders), (0, *_metadata_first(name)))
+
+
+def _mtime(info: zipfile.ZipInfo) -> float:
+    import calendar
+
+    return float(calendar.timegm((*info.date_time, 0, 0, 0)))

@@ -162,7 +162,7 @@ export class PortalStore {
       if (document) return consolidated(document);
     }
     if (await this.request('.zgroup')) return null;
-    throw this.fail('', 404, 'There is no zarr store at this address');
+    throw this.fail('', 404, 'No zarr store was found');
   }
 
   /** @param {string} name */

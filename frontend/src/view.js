@@ -16,6 +16,9 @@ import { PortalStore, StoreError } from './store.js';
  * @typedef {{datasets?: {files?: ConfigFile[]}[], portal?: {parts?: Record<string, number>}}} Config
  */
 
+/** Below this, in pixels, no view can be read. */
+const LEAST_HEIGHT = 320;
+
 /** A failure that is told as it stands. */
 class Told extends Error {}
 
@@ -49,15 +52,16 @@ export class View {
     const on = (/** @type {string} */ selector, /** @type {() => void} */ act) => {
       for (const button of this.figure.querySelectorAll(selector)) button.addEventListener('click', act);
     };
-    on('[data-view-open]', () => void this.open());
+    const openOnce = () => { if (!this.isOpen) void this.open(); };
+    on('[data-view-open]', openOnce);
     on('[data-view-full]', () => {
       void this.fullScreen();
-      if (!this.isOpen) void this.open();
+      openOnce();
     });
     for (const select of this.figure.querySelectorAll('[data-view-select]')) {
       select.addEventListener('change', () => {
         this.address = /** @type {HTMLSelectElement} */ (select).value;
-        if (this.isOpen) void this.open();
+        if (this.isOpen) void this.open({ focus: false });
       });
     }
   }
@@ -66,8 +70,11 @@ export class View {
     return 'open' in this.figure.dataset;
   }
 
-  /** Opens the view, or opens it anew where it is open: another config, or a fresh look at the same one. */
-  async open() {
+  /**
+   * Opens the view, or opens it anew where it is open: another config, or a fresh look at the same one.
+   * @param {{focus?: boolean}} [options] whether the visitor's focus goes with it
+   */
+  async open({ focus = true } = {}) {
     this.clear();
     const turn = this.turn;
     this.figure.dataset.open = '';
@@ -77,7 +84,9 @@ export class View {
       requireWebGL();
       const address = new URL(this.address, document.baseURI).href;
       const [viewer, config] = await Promise.all([this.loadViewer(), loadConfig(address)]);
-      if (turn === this.turn) this.mount(viewer, config, turn);
+      if (turn !== this.turn) return;
+      this.mount(viewer, config, turn);
+      if (focus) this.stage.focus({ preventScroll: true });
     } catch (error) {
       if (turn === this.turn) this.fail(error);
     }
@@ -110,7 +119,7 @@ export class View {
       onError: opened,
       onBytes: current((more) => {
         bytes += more;
-        if (this.figure.dataset.viewState === 'loading') this.say(`Loading the data… ${megabytes(bytes)}`);
+        if (this.figure.dataset.viewState === 'loading') this.say(`Loading the data…${megabytes(bytes)}`);
       }),
     });
     const { portal: _, ...shown } = config;
@@ -118,24 +127,25 @@ export class View {
     this.stage.hidden = false;
     this.stage.tabIndex = -1;
     this.addBar();
-    this.stage.focus({ preventScroll: true });
     this.say('Loading the data…');
     // Vitessce leaves its element to React, so it gets one of its own each time.
     const element = document.createElement('div');
+    const { height, stop } = followHeight(this.figure, this.stage, (now) => {
+      element.style.height = `${now}px`;
+      this.mounted?.setHeight(now);
+    });
+    element.style.height = `${height}px`;
     this.stage.append(element);
     const mounted = viewer.mount(element, shown, {
       stores,
       theme: theme(),
-      height: stageHeight(this.stage),
+      height,
       onError: current((error) => this.fail(error)),
       onWarn: current((message) => this.warn(message)),
       onReady: current(() => this.ready()),
     });
     this.mounted = mounted;
-    this.undo.push(
-      onTheme((name) => mounted.setTheme(name)),
-      onHeight(this.stage, (height) => mounted.setHeight(height)),
-    );
+    this.undo.push(stop, onTheme((name) => mounted.setTheme(name)));
   }
 
   ready() {
@@ -153,6 +163,7 @@ export class View {
   /** @param {unknown} error */
   fail(error) {
     console.warn('The view could not be shown:', error);
+    const focused = this.figure.contains(document.activeElement);
     this.clear();
     this.showPoster();
     this.figure.dataset.viewState = 'error';
@@ -162,6 +173,7 @@ export class View {
     const retry = button('Try again', 'data-view-retry', () => void this.open());
     alert.append(message, retry);
     this.state.after(alert);
+    if (focused) retry.focus();
     this.undo.push(() => alert.remove());
   }
 
@@ -280,7 +292,7 @@ function files(config) {
  */
 export function inWords(error) {
   if (error instanceof Told) return error.message;
-  if (error instanceof StoreError) return `${error.reason}, at ${error.address}.`;
+  if (error instanceof StoreError) return `${error.reason} (${error.address}).`;
   const message = error instanceof Error ? error.message : String(error ?? '');
   return message ? `The viewer says: ${message}` : 'The viewer gave no reason.';
 }
@@ -298,27 +310,33 @@ function onTheme(act) {
 }
 
 /**
- * @param {HTMLElement} stage
+ * Vitessce wants its height in pixels: that of the stage, which the stylesheet sets, or the rest of a full screen.
+ * @param {HTMLElement} figure
+ * @param {HTMLElement} stage still empty, so that its height is the stylesheet's
  * @param {(height: number) => void} act
  */
-function onHeight(stage, act) {
-  let last = stageHeight(stage);
-  const observer = new ResizeObserver(() => {
-    const height = stageHeight(stage);
-    if (height !== last) act(last = height);
-  });
+function followHeight(figure, stage, act) {
+  const styled = stage.clientHeight >= LEAST_HEIGHT;
+  const measure = () => {
+    if (document.fullscreenElement === figure) return window.innerHeight - stage.getBoundingClientRect().top;
+    return styled ? stage.clientHeight : window.innerHeight * 0.8;
+  };
+  const height = () => Math.max(LEAST_HEIGHT, Math.round(measure()));
+  let last = height();
+  const update = () => {
+    const now = height();
+    if (now !== last) act(last = now);
+  };
+  const observer = new ResizeObserver(update);
   observer.observe(stage);
-  return () => observer.disconnect();
-}
-
-/**
- * The stylesheet sets the height of the stage; without one it is as high as its content, which would feed on itself.
- * @param {HTMLElement} stage
- */
-function stageHeight(stage) {
-  const declared = getComputedStyle(stage).getPropertyValue('--p-stage-height').trim();
-  if (document.fullscreenElement?.contains(stage)) return Math.max(320, window.innerHeight - stage.offsetTop);
-  return Number.parseFloat(declared) || Math.max(480, Math.min(900, Math.round(window.innerHeight * 0.8)));
+  window.addEventListener('resize', update);
+  document.addEventListener('fullscreenchange', update);
+  const stop = () => {
+    observer.disconnect();
+    window.removeEventListener('resize', update);
+    document.removeEventListener('fullscreenchange', update);
+  };
+  return { height: last, stop };
 }
 
 /** Asked before anything is loaded: without it the viewer would show an empty frame. */
@@ -328,9 +346,12 @@ function requireWebGL() {
   context.getExtension('WEBGL_lose_context')?.loseContext(); // browsers allow few contexts at a time
 }
 
-/** @param {number} bytes */
+/**
+ * In whole megabytes, since a screen reader says every change.
+ * @param {number} bytes
+ */
 function megabytes(bytes) {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
+  return bytes < 1e6 ? '' : ` ${Math.floor(bytes / 1e6)} MB`;
 }
 
 /**
@@ -373,7 +394,7 @@ function button(label, attribute, act) {
 export function start() {
   const figures = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('.p-view[data-view]'));
   const views = [...figures].map((figure) => new View(figure));
-  if (new URLSearchParams(window.location.search).get('view') === '1') void views[0]?.open();
+  if (new URLSearchParams(window.location.search).get('view') === '1') void views[0]?.open({ focus: false });
   return views;
 }
 

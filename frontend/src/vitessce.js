@@ -51,7 +51,7 @@ export function mount(element, config, { stores, onError, onReady, onWarn, ...lo
   const root = createRoot(element, { onCaughtError: report, onUncaughtError: report });
   const view = (/** @type {{theme: Theme, height: number}} */ props) =>
     root.render(createElement(Boundary, null, createElement(Vitessce, {
-      config, stores, onWarn, pluginAsyncFunctions: LOCAL_FUNCTIONS, ...props,
+      config, stores, onWarn, logLevel: 'warn', pluginAsyncFunctions: LOCAL_FUNCTIONS, ...props,
     })));
   const stop = watch(element, onReady, report);
   view(look);
@@ -86,7 +86,8 @@ function watch(element, onReady, onError) {
     if (element.childElementCount === 0) return;
     if (!element.querySelector('[role=group]')) {
       stop();
-      onError(new Error(element.textContent || 'The view could not be composed.'));
+      console.warn(element.textContent);
+      onError(new Error(element.querySelector('h1, pre')?.textContent || 'The view could not be composed.'));
     } else if (element.querySelector('canvas[id^=deckgl-overlay]') && !(patient && element.querySelector('[role=progressbar]'))) {
       stop();
       onReady();

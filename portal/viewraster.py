@@ -1,0 +1,375 @@
+"""Images and labels of a view store: pyramids of 512-pixel chunks, from coarse to fine.
+
+Vitessce asks for tiles of one level at a time, so each level is half the next finer one, and
+levels are written from the coarsest up until the budget for bytes is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from portal.colors import channel_colors
+from portal.viewframe import Placed
+from portal.viewsource import Element, raster_levels
+from portal.viewzarr import folder_size, gzip_array, write_group
+
+__all__ = ["Written", "is_rgb", "write_image", "write_labels"]
+
+CHUNK = 512
+_BLOCK = 4096  # pixels of a source that are read at once, along each side
+_SAMPLE = 1024  # pixels along the longer side, for percentiles
+_MAX_ON = 4
+
+Pool = Callable[[np.ndarray, int], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of one raster: hints for the viewer and sentences for the page."""
+
+    hints: dict[str, Any]
+    left_out: tuple[str, ...]
+    bytes: int
+
+
+def write_image(placed: Placed, root: Path, system: str, budget: int) -> Written | None:
+    """Write `images/<name>` as (c, y, x) or (c, z, y, x), uint8 or uint16.
+
+    Floats and wide integers are scaled to 16 bits by channel. None when not even the coarsest
+    level fits into `budget` bytes.
+    """
+    from spatialdata.models import get_channel_names
+
+    element = placed.element
+    levels = [_ordered(level) for level in raster_levels(element.data)]
+    sample = _sample(levels, _depth(element))
+    names = [str(n) for n in get_channel_names(element.data)]
+    rgb = is_rgb(element, names, sample)
+    if rgb:
+        levels, sample, names = [a[:3] for a in levels], sample[:3], ["red", "green", "blue"]
+    names = _readable_names(names)
+    scale, dtype = _scaling(sample, np.dtype(levels[0].dtype))
+    folder = root / "images" / element.name
+    chunk = (3 if rgb else 1, *([1] if levels[0].ndim == 4 else []), CHUNK, CHUNK)
+    kept, total = _write_levels(folder, levels, chunk, dtype, budget, mean_pool, scale)
+    if not kept:
+        return None
+    channels = _channels(names, scale(sample), rgb)
+    axes = "czyx" if levels[0].ndim == 4 else "cyx"
+    omero = {
+        "name": element.name,
+        "channels": [
+            {
+                "label": c["name"],
+                "color": "{:02X}{:02X}{:02X}".format(*c["color"]),
+                "window": {"start": c["window"][0], "end": c["window"][1]},
+                "active": c["on"],
+            }
+            for c in channels
+        ],
+        "rdefs": {"model": "color" if rgb else "greyscale", "defaultZ": _middle(element), "defaultT": 0},
+    }
+    _write_multiscale(folder, placed, system, axes, kept, {"omero": omero})
+    left_out = _levels_left_out(element, kept)
+    if np.dtype(levels[0].dtype) != dtype:
+        left_out.append(f"The values of {element.name} are scaled to 16 bits for the view.")
+    hints = {"rgb": rgb, "channels": channels, "z": _depth(element), "default_z": _middle(element)}
+    return Written(hints, tuple(left_out), total)
+
+
+def write_labels(placed: Placed, root: Path, system: str, budget: int) -> Written | None:
+    """Write `labels/<name>` as (y, x) or (z, y, x), at most 32 bits, by nearest neighbours."""
+    element = placed.element
+    levels = [_ordered(level) for level in raster_levels(element.data)]
+    top = int(_sample(levels, _depth(element)).max(initial=0))
+    dtype = np.dtype(np.uint32 if np.dtype(levels[0].dtype).itemsize > 2 or top > 65535 else np.uint16)
+    folder = root / "labels" / element.name
+    chunk = (*([1] if levels[0].ndim == 3 else []), CHUNK, CHUNK)
+
+    def narrow(block: np.ndarray) -> np.ndarray:
+        return np.asarray(block).astype(dtype)
+
+    kept, total = _write_levels(folder, levels, chunk, dtype, budget, nearest_pool, narrow)
+    if not kept:
+        return None
+    axes = "zyx" if levels[0].ndim == 3 else "yx"
+    _write_multiscale(folder, placed, system, axes, kept, {"image-label": {"version": "0.5"}})
+    hints = {"z": _depth(element), "default_z": _middle(element)}
+    return Written(hints, tuple(_levels_left_out(element, kept)), total)
+
+
+def is_rgb(element: Element, names: Sequence[str], sample: np.ndarray) -> bool:
+    """Whether three (or four) uint8 channels are a colour picture and not three stains.
+
+    Names decide where they say something; else bright or closely correlated channels do.
+    """
+    if sample.dtype != np.uint8 or sample.shape[0] not in (3, 4):
+        return False
+    initials = "".join(n[:1].lower() for n in names)
+    if initials in ("rgb", "rgba") and all(len(n) == 1 or n.lower() in _RGB_WORDS for n in names):
+        return True
+    if not all(n.isdigit() for n in names):
+        return bool(element.facts and element.facts.rgb)
+    pixels = sample[:3].reshape(3, -1).astype(np.float32)
+    if float(pixels.mean()) > 110:
+        return True
+    with np.errstate(invalid="ignore"):
+        correlation = np.nan_to_num(np.corrcoef(pixels))
+    return bool(correlation[np.triu_indices(3, 1)].min() > 0.5)
+
+
+_RGB_WORDS = {"red", "green", "blue", "alpha"}
+
+
+def mean_pool(block: np.ndarray, factor: int) -> np.ndarray:
+    """Means of factor × factor pixels over the last two axes, in the block's own dtype."""
+    parts = _split(block, factor).mean(axis=(-3, -1), dtype=np.float32)
+    if np.issubdtype(block.dtype, np.integer):
+        parts = np.rint(parts)
+    return parts.astype(block.dtype)
+
+
+def nearest_pool(block: np.ndarray, factor: int) -> np.ndarray:
+    """The middle pixel of each factor × factor square: labels must not be averaged."""
+    parts = _split(block, factor)
+    return np.ascontiguousarray(parts[..., :, factor // 2, :, factor // 2])
+
+
+def _split(block: np.ndarray, factor: int) -> np.ndarray:
+    *outer, height, width = block.shape
+    return block.reshape(*outer, height // factor, factor, width // factor, factor)
+
+
+def _ordered(level: Any) -> Any:
+    """The dask array behind a DataArray, with axes in the order c, z, y, x."""
+    return level.transpose(*(a for a in ("c", "z", "y", "x") if a in level.dims)).data
+
+
+def _sample(levels: list[Any], depth: int | None) -> np.ndarray:
+    """A coarse picture in memory: the nearest level, every n-th pixel, the middle of a stack."""
+    fitting = [a for a in levels if max(a.shape[-2:]) >= _SAMPLE]
+    level = fitting[-1] if fitting else levels[0]
+    step = max(1, round(max(level.shape[-2:]) / _SAMPLE))
+    level = level[..., ::step, ::step]
+    if depth:
+        level = level[..., depth // 2, :, :]
+    return np.asarray(level.compute())
+
+
+def _depth(element: Element) -> int | None:
+    """Number of planes of a stack, None for a plain picture."""
+    return raster_levels(element.data)[0].sizes.get("z")
+
+
+def _middle(element: Element) -> int:
+    return (_depth(element) or 0) // 2
+
+
+def _readable_names(names: list[str]) -> list[str]:
+    return [f"Channel {n}" if n.isdigit() else n for n in names]
+
+
+def _scaling(sample: np.ndarray, dtype: np.dtype) -> tuple[Callable[[np.ndarray], np.ndarray], np.dtype]:
+    """How blocks become uint8 or uint16: a function of (c, …) blocks, and the new dtype."""
+    if dtype in (np.uint8, np.uint16):
+        return np.asarray, dtype
+    if dtype == np.bool_:
+        return lambda block: np.asarray(block).astype(np.uint8) * 255, np.dtype(np.uint8)
+    values = np.nan_to_num(sample.astype(np.float64).reshape(sample.shape[0], -1))
+    low, high = values.min(axis=1), values.max(axis=1)
+    if np.issubdtype(dtype, np.integer) and low.min() >= 0 and high.max() <= 40000:
+        return lambda block: np.clip(block, 0, 65535).astype(np.uint16), np.dtype(np.uint16)
+    # A coarse sample misses the brightest pixels, so leave room above what it saw.
+    span = np.where(high > low, (high - low) * 1.25, 1.0)
+
+    def scaled(block: np.ndarray) -> np.ndarray:
+        shape = (-1, *([1] * (block.ndim - 1)))
+        unit = (np.nan_to_num(block) - low.reshape(shape)) / span.reshape(shape)
+        return np.rint(np.clip(unit, 0, 1) * 65535).astype(np.uint16)
+
+    return scaled, np.dtype(np.uint16)
+
+
+def _write_levels(
+    folder: Path,
+    levels: list[Any],
+    chunk: tuple[int, ...],
+    dtype: np.dtype,
+    budget: int,
+    pool: Pool,
+    convert: Callable[[np.ndarray], np.ndarray],
+) -> tuple[list[tuple[int, tuple[int, ...]]], int]:
+    """Write levels from the coarsest up; give (factor, shape) of those kept, the finest first."""
+    height, width = levels[0].shape[-2:]
+    steps = 0
+    while max(height, width) >> steps > CHUNK and min(height, width) >> steps > 1:
+        steps += 1
+    kept: list[tuple[int, tuple[int, ...]]] = []
+    total = last = 0
+    for step in range(steps, -1, -1):
+        factor = 2**step
+        shape = (*levels[0].shape[:-2], max(1, height // factor), max(1, width // factor))
+        raw = int(np.prod(shape)) * dtype.itemsize
+        # Four times the pixels rarely take much more than four times the bytes.
+        if total + (min(raw, 4.4 * last) if last else 0) > budget:
+            break
+        path = folder / f"f{factor}"
+        array = gzip_array(path, shape, dtype, chunk)
+        _fill(array, levels, shape, pool, convert)
+        last = folder_size(path)[0]
+        if total + last > budget:
+            _remove(path)
+            break
+        total += last
+        kept.insert(0, (factor, shape))
+    for i, (factor, _) in enumerate(kept):
+        (folder / f"f{factor}").rename(folder / str(i))
+    return kept, total
+
+
+def _fill(
+    array: Any,
+    levels: list[Any],
+    shape: tuple[int, ...],
+    pool: Pool,
+    convert: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    """Fill a level from the nearest finer level of the source, block by block."""
+    height, width = shape[-2:]
+    source = min(
+        (a for a in levels if a.shape[-2] >= height and a.shape[-1] >= width),
+        key=lambda a: a.shape[-1],
+    )
+    factor = max(1, round(source.shape[-1] / width))
+    side = max(CHUNK, _BLOCK // factor // CHUNK * CHUNK)
+    for outer in np.ndindex(*shape[1:-2]) if len(shape) > 3 else [()]:
+        middle = tuple(slice(i, i + 1) for i in outer)
+        for y in range(0, height, side):
+            for x in range(0, width, side):
+                rows, columns = min(side, height - y), min(side, width - x)
+                block = np.asarray(
+                    source[
+                        (
+                            *([slice(None)] if len(shape) > 2 else []),
+                            *middle,
+                            slice(y * factor, (y + rows) * factor),
+                            slice(x * factor, (x + columns) * factor),
+                        )
+                    ].compute()
+                )
+                pooled = pool(_padded(block, rows * factor, columns * factor), factor)
+                target = (
+                    *([slice(None)] if len(shape) > 2 else []),
+                    *middle,
+                    slice(y, y + rows),
+                    slice(x, x + columns),
+                )
+                array[target] = convert(pooled)
+
+
+def _padded(block: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Repeat the last row and column where the source ends a little early."""
+    lack = (height - block.shape[-2], width - block.shape[-1])
+    if lack == (0, 0):
+        return block
+    return np.pad(block, [(0, 0)] * (block.ndim - 2) + [(0, lack[0]), (0, lack[1])], mode="edge")
+
+
+def _remove(path: Path) -> None:
+    import shutil
+
+    shutil.rmtree(path)
+
+
+def _levels_left_out(element: Element, kept: list[tuple[int, tuple[int, ...]]]) -> list[str]:
+    factor, shape = kept[0]
+    if factor == 1:
+        return []
+    full = raster_levels(element.data)[0].sizes
+    return [
+        f"{element.name} is shown at {shape[-1]:,} × {shape[-2]:,} of its "
+        f"{int(full['x']):,} × {int(full['y']):,} pixels."
+    ]
+
+
+def _channels(names: list[str], sample: np.ndarray, rgb: bool) -> list[dict[str, Any]]:
+    """Name, contrast window and colour of each channel, and which are on at first."""
+    colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255)] if rgb else channel_colors(names)
+    channels = []
+    for i, name in enumerate(names):
+        low, high = (0, 255) if rgb else _window(sample[i])
+        channels.append(
+            {"index": i, "name": name, "color": colors[i], "window": [low, high], "on": i < _MAX_ON}
+        )
+    return channels
+
+
+def _window(plane: np.ndarray) -> tuple[int, int]:
+    """From the background to nearly the brightest pixel: percentiles over what is not zero."""
+    lit = plane[plane > 0]
+    if lit.size == 0:
+        return 0, 1
+    low, high = np.percentile(lit, [2, 99.7])
+    if lit.size < plane.size * 0.5:
+        low = 0
+    return int(low), max(int(np.ceil(high)), int(low) + 1)
+
+
+def _write_multiscale(
+    folder: Path,
+    placed: Placed,
+    system: str,
+    axes: str,
+    kept: list[tuple[int, tuple[int, ...]]],
+    more: dict[str, Any],
+) -> None:
+    base = kept[0][0]
+    full = raster_levels(placed.element.data)[0].sizes
+    spaces = [{"name": a, "type": "channel" if a == "c" else "space"} for a in axes]
+    datasets = []
+    for i, (factor, _) in enumerate(kept):
+        step = [float(factor // base) if a in "yx" else 1.0 for a in axes]
+        datasets.append(
+            {"path": str(i), "coordinateTransformations": [{"type": "scale", "scale": step}]}
+        )
+    # A level that was rounded down covers the same ground with slightly larger pixels.
+    pixel = {
+        "x": float(placed.affine[0, 0]) * int(full["x"]) / kept[0][1][-1],
+        "y": float(placed.affine[1, 1]) * int(full["y"]) / kept[0][1][-2],
+    }
+    shift = {"x": float(placed.affine[0, 2]), "y": float(placed.affine[1, 2])}
+    scale = [pixel.get(a, 1.0) for a in axes]
+    translation = [shift.get(a, 0.0) for a in axes]
+    multiscale = {
+        "name": placed.element.name,
+        "axes": spaces,
+        "datasets": datasets,
+        "coordinateTransformations": [_transformation(axes, spaces, system, scale, translation)],
+    }
+    write_group(
+        folder,
+        {
+            "ome": {"version": "0.5-dev-spatialdata", "multiscales": [multiscale], **more},
+            "spatialdata_attrs": {"version": "0.3"},
+        },
+    )
+
+
+def _transformation(
+    axes: str, spaces: list[dict[str, str]], system: str, scale: list[float], shift: list[float]
+) -> dict[str, Any]:
+    units = [{**s, **({"unit": "unit"} if s["type"] == "space" else {})} for s in spaces]
+    ends = {"input": {"name": axes, "axes": units}, "output": {"name": system, "axes": units}}
+    if all(v == 1 for v in scale) and not any(shift):
+        return {"type": "identity", **ends}
+    steps: list[dict[str, Any]] = [{"type": "scale", "scale": scale, **ends}]
+    if any(shift):
+        steps.append({"type": "translation", "translation": shift, **ends})
+        steps[0]["output"] = steps[1]["input"] = ends["input"]
+        return {"type": "sequence", "transformations": steps, **ends}
+    return steps[0]

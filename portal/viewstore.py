@@ -1,0 +1,322 @@
+"""The web copy of a store: a small `.zarr` in the one layout that Vitessce draws right and fast.
+
+What goes wrong in silence on stores as they come, and what is written instead:
+
+- images without a pyramid, or in one chunk: 512-pixel chunks, factor-2 levels, 8 or 16 bits
+- a table of several regions, rows paired with shapes by position: one region a table, shapes in
+  its order with the ids in the Parquet index
+- polygons of several parts: the largest part
+- points in several files, or millions of them: one sorted file, a seeded sample
+- sparse X: dense float32 with one gene (or a few) a chunk
+- integer categories: text
+- elements in other coordinate systems: one system that most share, said so
+
+The copy is a SpatialData store itself: `spatialdata.read_zarr` opens it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from portal.errors import BuildError, PortalError
+from portal.facts import StoreFacts
+from portal.viewframe import Frame, Placed, axis_aligned, camera, choose_frame
+from portal.viewraster import write_image, write_labels
+from portal.viewshapes import write_points, write_shapes
+from portal.viewsource import Source, open_source
+from portal.viewtable import Part, split, write_features, write_table
+from portal.viewzarr import consolidate, folder_size, write_group
+
+__all__ = ["NothingToShow", "ViewStore", "make_view_store"]
+
+_RESERVE = 60_000  # for group metadata and its consolidated copy
+# What each kind may take of what is left when its turn comes; what it leaves goes on.
+_SHARES = {"shapes": 0.35, "labels": 0.35, "points": 0.45, "tables": 0.5, "images": 0.97}
+
+
+class NothingToShow(PortalError):
+    """The store holds nothing that a view could draw; the message says why."""
+
+
+@dataclass(frozen=True)
+class ViewStore:
+    """A finished view store. `hints` is JSON: what `portal.viewer.compose` can't see in facts."""
+
+    path: Path
+    bytes: int
+    files: int
+    coordinate_system: str | None
+    left_out: tuple[str, ...]
+    hints: dict[str, Any]
+
+
+@dataclass
+class _Making:
+    """What the parts of one copy share while it is made."""
+
+    root: Path
+    frame: Frame | None
+    budget: int
+    parts: list[Part]
+    left_out: list[str]
+    hints: dict[str, Any] = field(
+        default_factory=lambda: {k: {} for k in ("images", "labels", "shapes", "points", "tables")}
+    )
+
+    @property
+    def system(self) -> str:
+        return self.frame.coordinate_system if self.frame else "global"
+
+    def share(self, kind: str, elements_left: int) -> int:
+        """Bytes that the next of `elements_left` elements of a kind may take."""
+        return int(self.budget * _SHARES[kind] / max(1, elements_left))
+
+    def took(self, spent: int, left_out: tuple[str, ...]) -> None:
+        self.budget -= spent
+        self.left_out += left_out
+
+
+def make_view_store(
+    source: Path, facts: StoreFacts, out: Path, *, max_bytes: int = 25_000_000
+) -> ViewStore:
+    """Copy what a browser can draw of `source` to `out`, in at most `max_bytes` bytes.
+
+    Pyramid levels, genes and points that don't fit are left out, and `left_out` says so.
+    The copy appears whole or not at all. Raises NothingToShow where the store holds nothing to
+    draw, BuildError where it can't be opened or written.
+    """
+    if facts.kind != "spatialdata":
+        raise NothingToShow(f"This is {_KINDS.get(facts.kind, 'no SpatialData store')}.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        with open_source(source, facts) as opened:
+            making = _write(opened, beside, max_bytes)
+        size, files = folder_size(beside)
+        if size > max_bytes:
+            raise NothingToShow(
+                f"The smallest copy takes {size:,} bytes; {max_bytes:,} are allowed."
+            )
+        beside.chmod(0o755)
+        if out.exists():
+            shutil.rmtree(out)
+        beside.rename(out)
+    except OSError as error:
+        raise BuildError(f"The view store {out.name} could not be written: {error}") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    system = making.system if making.frame else None
+    return ViewStore(out, size, files, system, tuple(dict.fromkeys(making.left_out)), making.hints)
+
+
+_KINDS = {
+    "anndata": "an AnnData table, not a SpatialData store",
+    "mudata": "a MuData table, not a SpatialData store",
+    "ome-zarr": "a plain OME-Zarr image, not a SpatialData store",
+    "unreadable": "no store that can be read",
+}
+
+
+def _write(source: Source, root: Path, max_bytes: int) -> _Making:
+    """Write every part, the small and the needed first; what is left goes to the images."""
+    parts = [p for name, adata in sorted(source.tables.items()) for p in split(name, adata)]
+    regions = [p.region for p in parts if p.region]
+    frame = choose_frame(source, regions)
+    left_out = [*source.left_out, *(frame.left_out if frame else ())]
+    making = _Making(root, frame, max_bytes - _RESERVE, parts, left_out)
+    write_group(root, {"spatialdata_attrs": {"version": "0.2"}})
+    _write_shapes(making)
+    _write_rasters(making, "labels")
+    _write_points(making)
+    _write_tables(making)
+    _write_rasters(making, "images")
+    drawn = [kind for kind in ("images", "labels", "shapes", "points") if making.hints[kind]]
+    usable = [t for t in making.hints["tables"].values() if t["n_obs"] and _shows(t)]
+    if not drawn and not usable:
+        raise NothingToShow(_why_nothing(making))
+    for kind in ("images", "labels", "shapes", "points", "tables"):
+        if making.hints[kind]:
+            write_group(root / kind, {})
+    making.hints |= _view_of(making)
+    making.left_out += _not_at_first(making)
+    consolidate(root)
+    return making
+
+
+def _shows(table: dict[str, Any]) -> bool:
+    return bool(table["sets"] or table["embeddings"] or table["genes"])
+
+
+def _why_nothing(making: _Making) -> str:
+    reasons = " ".join(making.left_out)
+    return reasons or "The store holds no element that a view could draw."
+
+
+def _placed(making: _Making, kind: str) -> list[Placed]:
+    return making.frame.of(kind) if making.frame else []
+
+
+def _write_shapes(making: _Making) -> None:
+    shapes = _placed(making, "shapes")
+    for i, placed in enumerate(shapes):
+        name = placed.element.name
+        part = _describing(making, name)
+        order = part.ids if part else None
+        budget = making.share("shapes", len(shapes) - i)
+        written = write_shapes(placed, making.root, making.system, budget, order)
+        if written is None:
+            making.left_out.append(f"{name} is left out to keep the view small.")
+            continue
+        table = part.name if part else None
+        making.hints["shapes"][name] = {**written.hints, "table": table}
+        making.took(written.bytes, written.left_out)
+
+
+def _describing(making: _Making, region: str) -> Part | None:
+    """The largest table part that annotates an element."""
+    parts = [p for p in making.parts if p.region == region]
+    return max(parts, key=lambda p: (p.adata.n_obs, p.adata.n_vars), default=None)
+
+
+def _write_rasters(making: _Making, kind: str) -> None:
+    rasters = sorted(_placed(making, kind), key=lambda p: p.element.pixels)
+    for i, placed in enumerate(rasters):
+        name = placed.element.name
+        if not axis_aligned(placed.affine):
+            making.left_out.append(f"{name} is rotated against the view and is left out.")
+            continue
+        budget = making.share(kind, len(rasters) - i)
+        write = write_image if kind == "images" else write_labels
+        written = write(placed, making.root, making.system, budget)
+        if written is None:
+            making.left_out.append(f"{name} is left out to keep the view small.")
+            continue
+        hints = dict(written.hints)
+        if kind == "labels":
+            part = _describing(making, name)
+            hints["table"] = part.name if part else None
+        making.hints[kind][name] = hints
+        making.took(written.bytes, written.left_out)
+    making.hints[kind] = dict(sorted(making.hints[kind].items()))
+
+
+def _write_points(making: _Making) -> None:
+    points = _placed(making, "points")
+    for i, placed in enumerate(points):
+        name = placed.element.name
+        budget = making.share("points", len(points) - i)
+        written = write_points(placed, making.root, making.system, budget)
+        if written is None:
+            making.left_out.append(f"{name} is left out to keep the view small.")
+            continue
+        hints = dict(written.hints)
+        features = hints.pop("features", None)
+        hints["features_table"] = None
+        if features:
+            table = f"{name}-features"
+            making.took(write_features(making.root, table, features), ())
+            hints["features_table"], hints["features"] = table, features[:8]
+        making.hints["points"][name] = hints
+        making.took(written.bytes, written.left_out)
+
+
+def _write_tables(making: _Making) -> None:
+    shown = {n for kind in ("shapes", "labels", "points") for n in making.hints[kind]}
+    parts = sorted(making.parts, key=lambda p: p.adata.n_obs)
+    parts = [p for p in parts if p.adata.n_obs and _describing_or_only(making, p)]
+    for i, part in enumerate(parts):
+        attached = part.region in shown
+        if part.region and not attached:
+            making.left_out.append(
+                f"{part.table} describes {part.region}, which is not in the view."
+            )
+        written = write_table(
+            part,
+            making.root,
+            making.share("tables", len(parts) - i),
+            _row_places(making, part),
+            with_spatial=not attached,
+        )
+        hints = {**written.hints, "attached": attached}
+        making.hints["tables"][part.name] = hints
+        making.took(written.bytes, written.left_out)
+
+
+def _describing_or_only(making: _Making, part: Part) -> bool:
+    """Whether a part is the one that speaks for its region, or has no region at all."""
+    if part.region is None or _describing(making, part.region) is part:
+        return True
+    making.left_out.append(f"{part.table} also describes {part.region}; a larger table is shown.")
+    return False
+
+
+def _row_places(making: _Making, part: Part) -> np.ndarray | None:
+    """Where each row of a table lies, (n_obs, 2); None where not every row has a place."""
+    for placed in _placed(making, "shapes"):
+        if placed.element.name == part.region:
+            frame = placed.element.data
+            rows = frame.index.get_indexer(part.ids)
+            if (rows < 0).any():
+                return None
+            centres = frame.geometry.iloc[rows].centroid
+            return np.column_stack([centres.x.to_numpy(), centres.y.to_numpy()])
+    for key in part.adata.obsm:
+        if "spatial" in key.lower():
+            values = np.asarray(part.adata.obsm[key])
+            if values.ndim == 2 and values.shape[1] >= 2:
+                return values[:, :2].astype(float)
+    return None
+
+
+def _view_of(making: _Making) -> dict[str, Any]:
+    """The system's name, the box of what is drawn, the camera, and which table leads."""
+    tables = making.hints["tables"]
+    main = max(
+        tables,
+        key=lambda n: (tables[n]["attached"], bool(tables[n]["genes"]), tables[n]["n_obs"], n),
+        default=None,
+    )
+    hints: dict[str, Any] = {"main_table": main}
+    box = making.frame.box if making.frame else None
+    if box is None:
+        return hints
+    return {**hints, "coordinate_system": making.system, **camera(box), "unit": _unit(making)}
+
+
+def _not_at_first(making: _Making) -> list[str]:
+    """What the copy holds but the first look does not show."""
+    notes = []
+    for name, image in making.hints["images"].items():
+        on = sum(c["on"] for c in image["channels"])
+        if not image["rgb"] and on < len(image["channels"]):
+            notes.append(
+                f"{on} of the {len(image['channels'])} channels of {name} are on at first; "
+                "others can be chosen in its layer."
+            )
+    main = making.hints["main_table"]
+    others = [name for name in making.hints["tables"] if name != main]
+    if others:
+        notes.append(f"The lists follow the table {main}; not {_enumerated(others)}.")
+    return notes
+
+
+def _enumerated(names: list[str]) -> str:
+    shown = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _unit(making: _Making) -> str | None:
+    """The unit of the view's coordinate system, where the store names one."""
+    assert making.frame is not None
+    for placed in making.frame.placed:
+        facts = placed.element.facts
+        for transformation in facts.transformations if facts else ():
+            if transformation.coordinate_system == making.system and transformation.unit:
+                return None if transformation.unit == "unit" else transformation.unit
+    return None

@@ -96,8 +96,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
 
 
-def is_machine_fault(e: BaseException) -> bool:
-    """Whether `e` says that the machine is at fault (disk full, no memory), not the data."""
-    return isinstance(e, BuildError | MemoryError) or (
-        isinstance(e, OSError) and e.errno in _MACHINE
-    )
+def is_machine_fault(e: BaseException | None) -> bool:
+    """Whether `e`, or what caused it, says that the machine is at fault, not the data."""
+    while e is not None:
+        if isinstance(e, MemoryError) or (isinstance(e, OSError) and e.errno in _MACHINE):
+            return True
+        e = e.__cause__
+    return False

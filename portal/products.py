@@ -72,6 +72,8 @@ def make_products(artifact: Artifact, config: SiteConfig, site: Path, budget: Bu
     A failure in one product is a problem of this artifact, never of the build.
     """
     record, source = artifact.record, artifact.source
+    from portal.viewstore import NothingToShow
+
     notes: list[str] = []
     problems: list[Problem] = []
     if not _offered(record):
@@ -95,7 +97,9 @@ def make_products(artifact: Artifact, config: SiteConfig, site: Path, budget: Bu
             f"together may have {config.limits.site_bytes:,} bytes."
         )
     try:
-        view, made = _view(artifact, copy, config, site, budget)
+        view, made = _view(artifact, copy, config, site, budget, problems)
+    except NothingToShow as e:
+        view, made = View(reason=str(e)), None
     except Exception as e:  # what a foreign store can raise has no end
         if is_machine_fault(e):
             raise
@@ -125,10 +129,15 @@ class _Made:
 
 
 def _view(
-    artifact: Artifact, copy: PublishedCopy | None, config: SiteConfig, site: Path, budget: Budget
+    artifact: Artifact,
+    copy: PublishedCopy | None,
+    config: SiteConfig,
+    site: Path,
+    budget: Budget,
+    problems: list[Problem],
 ) -> tuple[View, _Made | None]:
     from portal.scan import scan_store
-    from portal.viewer import compose, original_faults
+    from portal.viewer import check_config, compose, original_faults
 
     record, facts = artifact.record, artifact.record.facts
     assert facts is not None
@@ -139,13 +148,13 @@ def _view(
     original = copy.store if copy else _reachable(record.url, config)
     faults = original_faults(facts)
     if mode == "original" and (original is None or faults):
-        why = "; ".join(faults) or "it is not where a browser may read it"
-        return View(reason=f"The original can't be shown: {why}."), None
+        why = " ".join(faults) or "It is not where a browser may read it."
+        return View(reason=f"The original can't be shown as it is. {why}"), None
 
     made = _view_store(artifact, config) if mode != "original" else None
     shows_original = original is not None and not faults and mode in ("auto", "original")
     if shows_original:
-        address, seen, hints = original, facts, made.hints if made else {}
+        address, seen, hints = original, facts, made.hints if made else None
         left_out, size, files = (), facts.bytes or 0, facts.files or 0
     else:
         if made is None or not budget.take(made.bytes):
@@ -157,6 +166,8 @@ def _view(
         address, hints = f"data/{record.id}/{name}", made.hints
         seen = scan_store(made.path, name=record.id)
         left_out, size, files = made.left_out, made.bytes, made.files
+    for name, own in artifact.entry.views.items():
+        problems += check_config(own, seen, artifact.entry.where("views", name))
     folder = site / "datasets" / record.id
     folder.mkdir(parents=True, exist_ok=True)
     relative = address if "://" in address else f"../../{address}"
@@ -165,7 +176,6 @@ def _view(
         relative,
         hints=hints,
         title=record.title,
-        description="",
         obs_noun=record.obs_noun,
     )
     if isinstance(vitessce, str):

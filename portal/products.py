@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -72,9 +73,6 @@ def make_products(artifact: Artifact, config: SiteConfig, site: Path, budget: Bu
     A failure in one product is a problem of this artifact, never of the build.
     """
     record, source = artifact.record, artifact.source
-    from portal.viewstore import NothingToShow
-
-    notes: list[str] = []
     problems: list[Problem] = []
     if not _offered(record):
         return _with(record, Products(view=View(reason=_why_not_offered(record))))
@@ -88,14 +86,25 @@ def make_products(artifact: Artifact, config: SiteConfig, site: Path, budget: Bu
     if record.facts.kind != "spatialdata":
         return _with(record, Products(view=View(reason=_not_drawable(record.facts))))
 
+    from portal.viewstore import NothingToShow
+
     copy: PublishedCopy | None = None
     if record.id in budget.copies and budget.take(record.facts.bytes or 0):
         copy = publish_copy(source, site, record.id)
     elif record.id in budget.too_large:
-        notes.append(
-            f"The original ({budget.too_large[record.id]:,} bytes) is not on this site: all data "
-            f"together may have {config.limits.site_bytes:,} bytes."
+        problems.append(
+            Problem(
+                code="site-full",
+                severity="warning",
+                where=record.id,
+                what=f"The original ({budget.too_large[record.id]:,} bytes) is not on this site: "
+                f"all data together may have {config.limits.site_bytes:,} bytes.",
+                remedy="Publish it elsewhere and give its `url`, or raise limits.site_bytes.",
+            )
         )
+    if find_spec("spatialdata") is None:
+        reason = "This site was built without the extra `build`, which makes views and pictures."
+        return _with(record, Products(view=View(reason=reason), copy=copy))
     try:
         view, made = _view(artifact, copy, config, site, budget, problems)
     except NothingToShow as e:
@@ -113,7 +122,7 @@ def make_products(artifact: Artifact, config: SiteConfig, site: Path, budget: Bu
         problems.append(_failed(record, "picture-failed", "The thumbnail could not be made", e))
         picture = None
     record = record.model_copy(update={"problems": (*record.problems, *problems)})
-    return _with(record, Products(picture=picture, view=view, copy=copy, notes=tuple(notes)))
+    return _with(record, Products(picture=picture, view=view, copy=copy))
 
 
 @dataclass(frozen=True)

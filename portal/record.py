@@ -129,7 +129,6 @@ class Products(_Part):
     picture: Picture | None = None
     view: View = View(reason="Views are made when the site is built.")
     copy_: PublishedCopy | None = Field(default=None, alias="copy")
-    notes: tuple[str, ...] = ()
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 

@@ -5,6 +5,9 @@
 
 const FEEDBACK = 2000;
 
+/** Puts a copy button back as it was, by button. @type {WeakMap<Element, () => void>} */
+const restore = new WeakMap();
+
 /** @param {Document} page */
 export function searchKey(page) {
   page.addEventListener('keydown', (event) => {
@@ -46,15 +49,18 @@ async function copy(page, button, live) {
   const done = await write(text);
   const word = done ? 'Copied' : 'Select it and copy by hand';
   live.textContent = word;
-  button.dataset.label ??= button.textContent ?? '';
-  button.textContent = word;
+  restore.get(button)?.();
+  const content = [...button.childNodes];
+  button.replaceChildren(word);
   button.toggleAttribute('data-copied', done);
-  clearTimeout(Number(button.dataset.timer));
-  button.dataset.timer = String(setTimeout(() => {
-    button.textContent = button.dataset.label ?? '';
+  const timer = setTimeout(() => restore.get(button)?.(), FEEDBACK);
+  restore.set(button, () => {
+    clearTimeout(timer);
+    restore.delete(button);
+    button.replaceChildren(...content);
     button.removeAttribute('data-copied');
     live.textContent = '';
-  }, FEEDBACK));
+  });
   if (!done && source) page.getSelection()?.selectAllChildren(source);
 }
 

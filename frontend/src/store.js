@@ -169,9 +169,9 @@ export class PortalStore {
   async readJson(name) {
     const body = await this.request(name);
     if (!body) return null;
+    const text = new TextDecoder().decode(body.bytes);
     try {
-      // Root attributes may hold a bare NaN, which Python writes and JSON doesn't know.
-      return JSON.parse(new TextDecoder().decode(body.bytes).replace(/([[:,]\s*)(?:NaN|-?Infinity)(?=\s*[,\]}])/g, '$1null'));
+      return parse(text);
     } catch (error) {
       throw this.fail(name, body.status, "The store's metadata can't be read as JSON", error);
     }
@@ -293,6 +293,18 @@ export function consolidated(document) {
     return { version: 3, nodes: { '': root, .../** @type {any} */ (inline).metadata } };
   }
   return isRecord(document.metadata) ? { version: 2, nodes: document.metadata } : null;
+}
+
+/**
+ * Attributes may hold a bare NaN, which Python writes and JSON doesn't know.
+ * @param {string} text
+ */
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return JSON.parse(text.replace(/([[:,]\s*)(?:NaN|-?Infinity)(?=\s*[,\]}])/g, '$1null'));
+  }
 }
 
 /**

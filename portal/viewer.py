@@ -16,7 +16,8 @@ from portal.colors import CHANNELS, category_colors
 from portal.errors import Problem, did_you_mean
 from portal.facts import StoreFacts
 from portal.viewfaults import hints_of, original_faults
-from portal.viewlayout import Room, Tile, rooms
+from portal.viewframe import Box, camera
+from portal.viewlayout import Room, Tile, rooms, stage_pixels
 
 __all__ = ["SCHEMA", "check_config", "compose", "hints_of", "original_faults"]
 
@@ -320,7 +321,7 @@ def _add_segments(
     color = CHANNELS[len(draft.layers) % len(CHANNELS)]
     channel: dict[str, Any] = {
         "spatialTargetC": 0,
-        "spatialChannelVisible": True,
+        "spatialChannelVisible": visible,
         "spatialChannelOpacity": (0.6 if over_image else 0.9) if filled else 0.9,
         "spatialChannelColor": list(color),
         "spatialSegmentationFilled": filled,
@@ -350,7 +351,7 @@ def _add_spots(draft: _Draft, name: str, shape: Mapping[str, Any], leads: bool) 
         "spatialLayerVisible": True,
         "spatialLayerOpacity": 0.8,
         "spatialSpotRadius": shape.get("radius"),
-        "spatialSpotFilled": True,
+        "spatialSpotFilled": leads or not draft.hints["images"],
         "spatialSpotStrokeWidth": 1,
     }
     if layer["spatialSpotRadius"] is None:
@@ -386,9 +387,8 @@ def _add_points(
         coordination["featureType"] = layer["featureType"] = "gene"
         layer["obsColorEncoding"] = "randomByFeature"
         layer["featureFilterMode"] = "featureSelection"
-        picks = draft.scopes.get("featureSelection")
-        if picks is not None and (main is None or _main_type(draft) == "gene"):
-            layer["featureSelection"] = picks
+        follows = main is None or points.get("follows_genes")
+        layer["featureSelection"] = draft.scopes.get("featureSelection") if follows else None
     draft.file(options, **coordination)
     draft.layers.append(("obsPoints", layer))
 
@@ -415,20 +415,28 @@ def _add_views(draft: _Draft, main: str | None, spatial: bool) -> None:
     if not spatial:
         return
     _link_layers(draft, [views["spatialBeta"], views["layerControllerBeta"]])
-    target = draft.hints.get("target")
-    if target:
-        camera = {
-            "spatialTargetX": round(target[0], 4),
-            "spatialTargetY": round(target[1], 4),
-            "spatialZoom": draft.hints["zoom"],
-        }
-        depth = next((i["default_z"] for _, i in _images_first(draft.hints) if i.get("z")), None)
-        if depth is not None:
-            camera["spatialTargetZ"] = depth
-        for kind, value in camera.items():
-            scope = draft.scope(kind, _UID, value)
-            for view in (views["spatialBeta"], views["layerControllerBeta"]):
-                view.use_coordination(scope)
+    _aim(draft, views["spatialBeta"], views["layerControllerBeta"])
+
+
+def _aim(draft: _Draft, stage: Any, controller: Any) -> None:
+    """Point the camera so that what is drawn fills the map at the usual size of a page."""
+    bounds = draft.hints.get("bounds")
+    if not bounds:
+        return
+    place = stage.to_dict()
+    aimed = camera(Box(*bounds), *stage_pixels(place["w"], place["h"]))
+    values = {
+        "spatialTargetX": round(aimed["target"][0], 4),
+        "spatialTargetY": round(aimed["target"][1], 4),
+        "spatialZoom": aimed["zoom"],
+    }
+    depth = next((i["default_z"] for _, i in _images_first(draft.hints) if i.get("z")), None)
+    if depth is not None:
+        values["spatialTargetZ"] = depth
+    for kind, value in values.items():
+        scope = draft.scope(kind, _UID, value)
+        stage.use_coordination(scope)
+        controller.use_coordination(scope)
 
 
 def _view(draft: _Draft, tile: Tile, table: Mapping[str, Any] | None) -> Any:

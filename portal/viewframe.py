@@ -74,6 +74,8 @@ class Frame:
     coordinate_system: str
     placed: tuple[Placed, ...]
     left_out: tuple[str, ...]
+    unit: str | None = None
+    """Set where the store names a unit: the frame is then in micrometres, as the scale bar is."""
 
     def of(self, kind: str) -> list[Placed]:
         """What is drawn of one kind, in order of name."""
@@ -89,7 +91,7 @@ class Frame:
         return whole
 
 
-def camera(box: Box, width: int = 800, height: int = 620) -> dict[str, Any]:
+def camera(box: Box, width: int, height: int) -> dict[str, Any]:
     """Target and zoom that make a box fill a stage of `width` × `height` pixels."""
     w, h = max(box.x1 - box.x0, 1e-6), max(box.y1 - box.y0, 1e-6)
     zoom = min(math.log2(width / w), math.log2(height / h)) - 0.04
@@ -140,7 +142,8 @@ def choose_frame(source: Source, regions: Sequence[str]) -> Frame | None:
         f"{e.name} has no place in the coordinate system `{system}`, which the view shows."
         for e in elsewhere
     ]
-    return Frame(system, tuple(_in_frame(kept)), tuple(notes))
+    scale, unit = _unit_scale(kept, system)
+    return Frame(system, tuple(_scaled(_in_frame(kept), scale)), tuple(notes), unit)
 
 
 def _with_stand_ins(
@@ -244,3 +247,27 @@ def _in_frame(placed: list[Placed]) -> list[Placed]:
         assert intrinsic is not None
         moved.append(Placed(p.element, affine, intrinsic.moved(affine)))
     return moved
+
+
+_MICROMETRES = {"micrometer": 1.0, "micron": 1.0, "um": 1.0, "µm": 1.0, "millimeter": 1000.0}
+_MICROMETRES |= {"nanometer": 0.001, "centimeter": 10_000.0, "meter": 1_000_000.0}
+# A point is drawn with a radius of five units: beyond this width it would be too faint to see.
+_POINTS_WIDTH = 4000.0
+
+
+def _unit_scale(placed: list[Placed], system: str) -> tuple[float, str | None]:
+    """What the frame is multiplied by: to micrometres, or, without units, so that points show."""
+    for p in placed:
+        for transformation in p.element.facts.transformations if p.element.facts else ():
+            if transformation.coordinate_system == system and transformation.unit in _MICROMETRES:
+                return _MICROMETRES[transformation.unit], "micrometer"
+    width = max((max(p.box.x1 - p.box.x0, p.box.y1 - p.box.y0) for p in placed), default=0.0)
+    has_points = any(p.element.kind == "points" for p in placed)
+    return (_POINTS_WIDTH / width if has_points and width > _POINTS_WIDTH else 1.0), None
+
+
+def _scaled(placed: list[Placed], scale: float) -> list[Placed]:
+    if scale == 1:
+        return placed
+    matrix = np.diag([scale, scale, 1.0])
+    return [Placed(p.element, matrix @ p.affine, p.box.moved(matrix)) for p in placed]

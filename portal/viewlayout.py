@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Room", "Tile", "rooms"]
+__all__ = ["Room", "Tile", "rooms", "stage_pixels"]
+
+_WIDTH, _HEIGHT = 1200, 760
+_FRAME = (25, 50)  # what a view's title, margins and status line take
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,11 @@ def rooms(room: Room) -> list[Tile]:
         top = 8 if lists else 6
         return [*tiles, *side, Tile("layerControllerBeta", 7, top, 5, 12 - top)]
     return [*tiles, *side, Tile("layerControllerBeta", 7, 6, 5, 6)]
+
+
+def stage_pixels(w: int, h: int) -> tuple[int, int]:
+    """Width and height of the picture in a tile of `w` columns and `h` rows."""
+    return _WIDTH * w // 12 - _FRAME[0], _HEIGHT * h // 12 - _FRAME[1]
 
 
 def _without_space(room: Room) -> list[Tile]:

@@ -242,8 +242,8 @@ def write_points(placed: Placed, root: Path, system: str, budget: int) -> Writte
         notes.append(f"{len(kept):,} of the {total:,} points of {placed.element.name} are shown.")
     hints: dict[str, Any] = {"rows": len(kept), "total": total, "feature_key": key}
     if key:
-        counts = kept[key].value_counts()
-        hints["features"] = sorted(counts.index, key=lambda n: (-counts[n], n))
+        counts = {str(n): int(c) for n, c in kept[key].value_counts().items()}
+        hints["counts"] = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
     return WrittenShapes(hints, tuple(notes), len(data))
 
 

@@ -26,11 +26,11 @@ import numpy as np
 
 from portal.errors import BuildError, PortalError
 from portal.facts import StoreFacts
-from portal.viewframe import Frame, Placed, axis_aligned, camera, choose_frame
+from portal.viewframe import Frame, Placed, axis_aligned, choose_frame
 from portal.viewraster import write_image, write_labels
 from portal.viewshapes import write_points, write_shapes
 from portal.viewsource import Source, open_source
-from portal.viewtable import Part, split, write_features, write_table
+from portal.viewtable import Part, gene_names, split, write_features, write_table
 from portal.viewzarr import consolidate, folder_size, write_group
 
 __all__ = ["NothingToShow", "ViewStore", "make_view_store"]
@@ -216,14 +216,21 @@ def _write_points(making: _Making) -> None:
             making.left_out.append(f"{name} is left out to keep the view small.")
             continue
         hints = dict(written.hints)
-        features = hints.pop("features", None)
+        counts = hints.pop("counts", None)
         hints["features_table"] = None
-        if features:
-            table = f"{name}-features"
-            making.took(write_features(making.root, table, features), ())
-            hints["features_table"], hints["features"] = table, features[:8]
+        if counts:
+            hints["features_table"] = table = f"{name}-features"
+            making.took(write_features(making.root, table, counts, name), ())
+            hints["follows_genes"] = _share_names(making, set(counts))
         making.hints["points"][name] = hints
         making.took(written.bytes, written.left_out)
+
+
+def _share_names(making: _Making, features: set[str]) -> bool:
+    """Whether a gene picked for the tables is one of the points' features as well."""
+    largest = max(making.parts, key=lambda p: p.adata.n_obs, default=None)
+    names = set(gene_names(largest.adata)) if largest else set()
+    return bool(names) and len(names & features) > 0.8 * len(names)
 
 
 def _write_tables(making: _Making) -> None:
@@ -275,7 +282,7 @@ def _row_places(making: _Making, part: Part) -> np.ndarray | None:
 
 
 def _view_of(making: _Making) -> dict[str, Any]:
-    """The system's name, the box of what is drawn, the camera, and which table leads."""
+    """The system's name, the box of what is drawn, and which table leads."""
     tables = making.hints["tables"]
     main = max(
         tables,
@@ -286,7 +293,12 @@ def _view_of(making: _Making) -> dict[str, Any]:
     box = making.frame.box if making.frame else None
     if box is None:
         return hints
-    return {**hints, "coordinate_system": making.system, **camera(box), "unit": _unit(making)}
+    return {
+        **hints,
+        "coordinate_system": making.system,
+        "bounds": [box.x0, box.y0, box.x1, box.y1],
+        "unit": making.frame.unit if making.frame else None,
+    }
 
 
 def _not_at_first(making: _Making) -> list[str]:
@@ -309,14 +321,3 @@ def _not_at_first(making: _Making) -> list[str]:
 def _enumerated(names: list[str]) -> str:
     shown = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def _unit(making: _Making) -> str | None:
-    """The unit of the view's coordinate system, where the store names one."""
-    assert making.frame is not None
-    for placed in making.frame.placed:
-        facts = placed.element.facts
-        for transformation in facts.transformations if facts else ():
-            if transformation.coordinate_system == making.system and transformation.unit:
-                return None if transformation.unit == "unit" else transformation.unit
-    return None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-__all__ = ["Part", "WrittenTable", "split", "write_features", "write_table"]
+__all__ = ["Part", "WrittenTable", "gene_names", "split", "write_features", "write_table"]
 
 HEATMAP_GENES = 32
 _MAX_SETS = 12
@@ -101,7 +101,7 @@ def write_table(
     sets, set_notes = _write_obs(folder, part)
     embeddings = _write_embeddings(folder, adata, with_spatial)
     spent = folder_size(folder)[0]
-    genes = _write_matrix(folder, adata, budget - spent, xy)
+    genes = _write_matrix(folder, part, budget - spent, xy)
     notes = [*set_notes, *genes.pop("left_out")]
     hints = {
         "table": part.table,
@@ -114,16 +114,19 @@ def write_table(
     return WrittenTable(hints, tuple(notes), folder_size(folder)[0])
 
 
-def write_features(root: Path, name: str, features: list[str]) -> int:
-    """A table without rows whose var lists the features of points, so that one can be picked."""
+def write_features(root: Path, name: str, counts: dict[str, int], points: str) -> int:
+    """A table whose var lists the features of points, so that one can be picked; its bytes.
+
+    Its one row has the number of points of each feature: a viewer stumbles over no rows at all.
+    """
     folder = root / "tables" / name
     attributes = {"region": None, "region_key": None, "instance_key": None}
     write_group(folder, {**_TABLE, **attributes})
     for group in ("layers", "obsm", "obsp", "uns", "varm", "varp"):
         write_group(folder / group, _DICT)
-    _write_frame(folder / "obs", [], {})
-    _write_frame(folder / "var", features, {})
-    write_array(folder / "X", np.zeros((0, len(features)), np.float32))
+    _write_frame(folder / "obs", [points], {})
+    _write_frame(folder / "var", list(counts), {})
+    write_array(folder / "X", np.array([list(counts.values())], np.float32))
     return folder_size(folder)[0]
 
 
@@ -292,14 +295,15 @@ def _embedding_label(key: str) -> str:
     return key.removeprefix("X_")
 
 
-def _write_matrix(folder: Path, adata: AnnData, budget: int, xy: np.ndarray | None) -> dict[str, Any]:
+def _write_matrix(folder: Path, part: Part, budget: int, xy: np.ndarray | None) -> dict[str, Any]:
     """X as dense float32, the most telling genes first, as many as fit."""
-    names = _gene_names(adata)
+    adata = part.adata
+    names = gene_names(adata)
     n_obs, n_vars = adata.shape
     if adata.X is None or n_vars == 0 or n_obs == 0:
         _write_frame(folder / "var", [], {})
         return {"genes": [], "n_vars": 0, "heatmap": [], "left_out": []}
-    matrix = _columns_first(adata.X)
+    matrix, logged = _columns_first(adata.X)
     order, telling = _gene_order(matrix, adata, xy)
     wide = max(1, min(n_vars, _CHUNK_VALUES // max(1, n_obs)))
     kept = _fitting(matrix, order, budget, wide)
@@ -328,7 +332,7 @@ def _write_matrix(folder: Path, adata: AnnData, budget: int, xy: np.ndarray | No
         columns["feature_id"] = [ids[i] for i in order]
     shown = [names[i] for i in order]
     _write_frame(folder / "var", shown, columns)
-    left_out = []
+    left_out = [f"Counts of {part.table} are shown as log(1 + count)."] if logged else []
     if kept < n_vars:
         left_out.append(f"The {kept:,} most variable of {n_vars:,} features can be picked.")
     return {
@@ -340,7 +344,7 @@ def _write_matrix(folder: Path, adata: AnnData, budget: int, xy: np.ndarray | No
     }
 
 
-def _gene_names(adata: AnnData) -> list[str]:
+def gene_names(adata: AnnData) -> list[str]:
     """Symbols where var has a whole, unique column of them, else the index."""
     index = [str(n) for n in adata.var_names]
     for column in _SYMBOLS:
@@ -351,12 +355,21 @@ def _gene_names(adata: AnnData) -> list[str]:
     return index
 
 
-def _columns_first(matrix: Any) -> Any:
+def _columns_first(matrix: Any) -> tuple[Any, bool]:
+    """X with quick columns; counts become log(1 + count), or a few spots would outshine all."""
     import scipy.sparse as sp
 
     if sp.issparse(matrix):
-        return sp.csc_matrix(matrix)
-    return np.asarray(matrix)
+        columns = sp.csc_matrix(matrix).astype(np.float32)
+        stored = columns.data
+    else:
+        columns = stored = np.asarray(matrix, dtype=np.float32)
+    sample = stored.reshape(-1)[:: max(1, stored.size // 1_000_000)]
+    counts = sample.size and sample.min() >= 0 and (sample == np.rint(sample)).all()
+    if not counts or sample.max() <= 30:
+        return columns, False
+    np.log1p(stored, out=stored)
+    return columns, True
 
 
 def _dense(matrix: Any, columns: np.ndarray) -> np.ndarray:
@@ -375,21 +388,20 @@ def _dense(matrix: Any, columns: np.ndarray) -> np.ndarray:
 def _gene_order(matrix: Any, adata: AnnData, xy: np.ndarray | None) -> tuple[np.ndarray, int]:
     """Columns from the most to the least telling, and the one to show first.
 
-    Counts vary with their size, so the variance is that of log(1 + value); genes that var
-    marks as highly variable go before the others. First comes the one with the clearest
-    pattern in space among the most variable.
+    Genes that var marks as highly variable go before the others, controls after all. First
+    comes the one with the clearest pattern in space among the most variable.
     """
-    variance = _log_variance(matrix)
+    variance = _variance(matrix)
     rank = np.argsort(-variance, kind="stable")
     if "highly_variable" in adata.var.columns:
         marked = adata.var["highly_variable"].fillna(False).to_numpy(bool)
         rank = np.concatenate([rank[marked[rank]], rank[~marked[rank]]])
-    technical = np.array([bool(_TECHNICAL.match(str(n))) for n in _gene_names(adata)])
+    technical = np.array([bool(_TECHNICAL.match(str(n))) for n in gene_names(adata)])
     rank = np.concatenate([rank[~technical[rank]], rank[technical[rank]]])
     if xy is None or len(xy) < 30:
         return rank, int(rank[0])
     tested = rank[:_RANKED]
-    score = _pattern(np.log1p(np.maximum(_dense(matrix, tested), 0)), xy)
+    score = _pattern(_dense(matrix, tested), xy)
     telling = tested[np.argsort(-score, kind="stable")]
     return np.concatenate([telling, rank[_RANKED:]]), int(telling[0])
 
@@ -397,23 +409,18 @@ def _gene_order(matrix: Any, adata: AnnData, xy: np.ndarray | None) -> tuple[np.
 _TECHNICAL = re.compile(r"blank|negcontrol|neg.?control|unassigned|antisense|deprecated", re.IGNORECASE)
 
 
-def _log_variance(matrix: Any) -> np.ndarray:
+def _variance(matrix: Any) -> np.ndarray:
+    """By column."""
     import scipy.sparse as sp
 
-    n = matrix.shape[0]
     if sp.issparse(matrix):
-        logs = matrix.astype(np.float64)
-        logs.data = np.log1p(np.maximum(logs.data, 0))
-        mean = np.asarray(logs.mean(axis=0)).ravel()
-        logs.data **= 2
-        return np.asarray(logs.sum(axis=0)).ravel() / n - mean**2
-    variance = np.empty(matrix.shape[1])
-    for start in range(0, matrix.shape[1], 256):
-        block = np.nan_to_num(np.asarray(matrix[:, start : start + 256], dtype=np.float64))
-        if block.min(initial=0) >= 0:
-            block = np.log1p(block)
-        variance[start : start + 256] = block.var(axis=0)
-    return variance
+        mean = np.asarray(matrix.mean(axis=0)).ravel()
+        return np.asarray(matrix.multiply(matrix).mean(axis=0)).ravel() - mean**2
+    blocks = [
+        np.nan_to_num(matrix[:, start : start + 256]).var(axis=0)
+        for start in range(0, matrix.shape[1], 256)
+    ]
+    return np.concatenate(blocks)
 
 
 def _pattern(values: np.ndarray, xy: np.ndarray) -> np.ndarray:

@@ -121,8 +121,10 @@ _MAX_EACH = 20
 
 def printable(text: object, length: int = 200) -> str:
     """Text that any output can take: no lone surrogates, no control characters, not endless."""
-    clean = str(text).encode("utf-8", "backslashreplace").decode("utf-8")
-    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in clean)
+    clean = str(text)
+    if not clean.isprintable():  # lone surrogates are not printable either
+        clean = clean.encode("utf-8", "backslashreplace").decode("utf-8")
+        clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in clean)
     return clean if len(clean) <= length else clean[: length - 1] + "…"
 
 

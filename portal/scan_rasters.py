@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -111,7 +112,7 @@ def _check_levels(
             what = f"level {level.path!r} has shape {level.shape}, the axes are {axes}."
             problems.add("axes-mismatch", "error", base.path, what)
             return
-    for above, below in zip(levels, levels[1:], strict=False):
+    for above, below in itertools.pairwise(levels):
         sizes = list(zip(above.shape, below.shape, strict=True))
         if any(b > a for a, b in sizes) or all(a == b for a, b in sizes):
             what = f"level {below.path!r} {below.shape} follows {above.path!r} {above.shape}."

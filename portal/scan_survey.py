@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from portal.scan_codes import Problems
@@ -39,7 +40,7 @@ class ArrayMeta:
     stored: int = 0
     empty: int = 0
 
-    @property
+    @cached_property
     def counts(self) -> tuple[int, ...]:
         """Number of chunk files along each axis."""
         return tuple(-(-n // g) if g else 0 for n, g in zip(self.shape, self.grid, strict=True))
@@ -65,10 +66,12 @@ class ArrayMeta:
             if parts[0] != self.prefix:
                 return False
             del parts[0]
-        return len(parts) == len(self.shape) and all(
-            p.isdecimal() and p.isascii() and int(p) < n
-            for p, n in zip(parts, self.counts, strict=True)
-        )
+        if len(parts) != len(self.shape):
+            return False
+        for part, count in zip(parts, self.counts, strict=True):
+            if not (part.isdecimal() and part.isascii() and len(part) < 20 and int(part) < count):
+                return False
+        return True
 
 
 @dataclass
@@ -205,7 +208,7 @@ class _Walk:
             found.top_files.append(name)
         digest = ""
         if name in METADATA_NAMES:
-            digest = self._metadata(folder, name, entry.path)
+            digest = self._metadata(folder, name, entry)
         else:
             if name.endswith(".parquet") and parts[0] in ("points", "shapes"):
                 digest = self._footer(entry)
@@ -238,12 +241,10 @@ class _Walk:
         else:
             add("file-unreadable", "error", entry.path, f"cannot be read: {entry.note}.")
 
-    def _read(self, path: str, start: int | None = None, length: int = 0) -> bytes | None:
+    def _read(self, path: str, start: int, length: int) -> bytes | None:
         if self.over_limit:
             return None
         try:
-            if start is None:
-                return self.files.read(path)
             return self.files.read_range(path, start, length)
         except ReadLimit as error:
             self.over_limit = True
@@ -253,8 +254,9 @@ class _Walk:
             self.problems.add("file-unreadable", "error", path, f"cannot be read: {reason}.")
         return None
 
-    def _metadata(self, folder: str, name: str, path: str) -> str:
-        raw = self._read(path)
+    def _metadata(self, folder: str, name: str, entry: Entry) -> str:
+        path = entry.path
+        raw = self._read(path, 0, entry.size)
         if raw is None:
             return ""
         try:

@@ -208,7 +208,8 @@ class _Table:
         self, var: list[Column]
     ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
         """Index of var; symbols beside it; stable ids beside it."""
-        if self._node("var") is None or self._node("var").array is not None:  # type: ignore[union-attr]
+        node = self._node("var")
+        if node is None or node.array is not None:
             return (), (), ()
         index = self._index_key("var")
         ids = tuple(_texts(self._column_values(f"var/{index}") or ()))
@@ -358,6 +359,7 @@ class _Table:
         Some never consist of fill value: the index of obs or var, and stored sparse values.
         """
         prefix = self.path + "/"
+        indices = [f"{part}/{self._index_key(part)}" for part in ("obs", "var")]
         absent: list[str] = []
         for path, node in self.found.nodes.items():
             if not path.startswith(prefix) or node.array is None:
@@ -366,10 +368,10 @@ class _Table:
                 what = f"{node.array.empty:,} chunk files have 0 bytes."
                 self.problems.add("chunk-empty", "error", path, what)
             missing = node.array.expected - node.array.stored
-            if not missing:
-                continue
             inner = path[len(prefix) :]
-            index = inner in (f"obs/{self._index_key('obs')}", f"var/{self._index_key('var')}")
+            if not missing or not node.array.shape or self._may_be_left_out(inner):
+                continue
+            index = inner.removesuffix("/values") in indices
             sparse = self._node(inner.rpartition("/")[0] + "/indptr") is not None
             if index or (sparse and inner.endswith("/data")):
                 what = f"{missing:,} of {node.array.expected:,} chunks are absent."
@@ -381,12 +383,21 @@ class _Table:
             what = f"chunks are absent, read as fill value: {', '.join(absent[:5])}{more}."
             self.problems.add("chunk-absent", "info", self.path, what)
 
+    def _may_be_left_out(self, path: str) -> bool:
+        """Whether an array usually is all fill value: nothing masked, or only one category."""
+        column, _, part = path.rpartition("/")
+        only = part == "codes" and self._length(f"{column}/categories") == 1
+        return only or (part == "mask" and self._node(f"{column}/values") is not None)
+
 
 def _texts(values: Iterable[Any]) -> list[str]:
     """As text without lone surrogates, which no file format takes."""
-    texts = [value if isinstance(value, str) else str(value) for value in values]
+    texts = list(values)
     try:
+        # The usual case, all sound text, costs one pass in C.
         "".join(texts).encode()
+    except TypeError:
+        return _texts([value if isinstance(value, str) else str(value) for value in texts])
     except UnicodeEncodeError:
         return [text.encode("utf-8", "replace").decode() for text in texts]
     return texts

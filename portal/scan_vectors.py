@@ -167,7 +167,8 @@ def _footers(
             whole = b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
             try:
                 footers.append(pq.read_metadata(pa.BufferReader(whole)))
-                footers[-1].schema.to_arrow_schema()
+                if len(footers) == 1:  # the schema that is used
+                    footers[0].schema.to_arrow_schema()
             except (pa.ArrowException, OSError, ValueError) as error:
                 fault = str(error)
         if fault:

@@ -9,6 +9,7 @@ who reads through this class need not know which one it has.
 
 from __future__ import annotations
 
+import calendar
 import os
 import stat
 import zipfile
@@ -40,7 +41,12 @@ METADATA_NAMES = frozenset(
 
 # Following a link or waiting on a pipe must be impossible even when a file is swapped
 # between the walk and the read; Windows has neither flag.
-_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_OPEN_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 
 
 class StoreError(PortalError):
@@ -113,7 +119,7 @@ class Files(ABC):
     def _cost(self, path: str, start: int, length: int) -> int:
         return length
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a folder holds nothing open
         """Give back what is held open."""
 
     def __enter__(self) -> Files:
@@ -150,9 +156,9 @@ class FolderFiles(Files):
 
     def __init__(self, root: Path, limit: int):
         super().__init__(root.name or root.resolve().name, limit)
-        self._root = os.path.realpath(root)
+        self._root = os.path.realpath(root).rstrip("/")
         self._trusted = ""
-        """The folder being walked: known not to lie behind a link."""
+        """The folder last walked or read from: known not to lie behind a link."""
 
     def walk(self) -> Iterator[Entry]:
         waiting = [""]
@@ -163,7 +169,8 @@ class FolderFiles(Files):
             files, folders, odd = self._list(prefix)
             yield from odd
             self._trusted = prefix
-            for name, info in sorted(files.items(), key=lambda item: _metadata_first(item[0])):
+            for name in sorted(files, key=_metadata_first):
+                info = files[name]
                 yield Entry(prefix + name, "file", info.st_size, info.st_mtime)
             waiting.extend(f"{prefix}{name}/" for name in sorted(folders, reverse=True))
 
@@ -172,7 +179,7 @@ class FolderFiles(Files):
         folders: list[str] = []
         odd: list[Entry] = []
         try:
-            with os.scandir(os.path.join(self._root, prefix)) as listing:
+            with os.scandir(f"{self._root}/{prefix}") as listing:
                 for item in listing:
                     path = prefix + item.name
                     if item.is_symlink():
@@ -199,15 +206,16 @@ class FolderFiles(Files):
 
     def _full(self, path: str) -> str:
         """The file's place on disk; raises FileNotFoundError when it lies behind a link."""
-        full = os.path.join(self._root, path)
+        full = f"{self._root}/{path}"
         parent = path.rpartition("/")[0]
-        if (parent and parent + "/") == self._trusted:
+        if (parent and parent + "/") == self._trusted and not path.endswith(".."):
             return full
         real = os.path.realpath(os.path.join(self._root, parent))
         expected = os.path.normpath(os.path.join(self._root, parent))
         outside = os.path.isabs(path) or ".." in path.split("/")
         if outside or real != expected:
             raise FileNotFoundError(path)
+        self._trusted = parent + "/" if parent else ""
         return full
 
     def size(self, path: str) -> int | None:
@@ -218,15 +226,17 @@ class FolderFiles(Files):
         return info.st_size if stat.S_ISREG(info.st_mode) else None
 
     def _fetch(self, path: str, start: int, length: int) -> bytes:
-        handle = os.open(self._full(path), _OPEN_FLAGS | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb", buffering=0) as file:
+        handle = os.open(self._full(path), _OPEN_FLAGS)
+        try:
             if start:
-                file.seek(start)
-            pieces = []
-            while length > 0 and (piece := file.read(length)):
-                pieces.append(piece)
-                length -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                os.lseek(handle, start, os.SEEK_SET)
+            data = os.read(handle, length)
+            # One read suffices for small files; the system may give large ones in parts.
+            while 0 < len(data) < length and (more := os.read(handle, length - len(data))):
+                data += more
+        finally:
+            os.close(handle)
+        return data
 
 
 class ZipFiles(Files):
@@ -337,6 +347,4 @@ def _walk_order(path: str) -> tuple[tuple[int, bool, str], ...]:
 
 
 def _mtime(info: zipfile.ZipInfo) -> float:
-    import calendar
-
     return float(calendar.timegm((*info.date_time, 0, 0, 0)))

@@ -156,7 +156,7 @@ def _element(files: Files, found: Survey, path: str, problems: Problems) -> Elem
         problems.add("metadata-absent", "error", path, what)
     try:
         facts = _describe(files, found, base, problems)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, OSError) as error:
+    except Exception as error:  # metadata can have any shape; the other elements must go on
         what = f"its metadata are not as its kind needs them: {error!r}."
         problems.add("element-broken", "error", path, what)
         facts = base.model_copy(update={"readable": False})

@@ -17,9 +17,20 @@ from typing import Any
 from portal.scan_codes import Problems
 from portal.store import METADATA_NAMES, Entry, Files, ReadLimit
 
-__all__ = ["ELEMENT_GROUPS", "ArrayMeta", "Node", "Survey", "json_safe", "numpy_name", "survey"]
+__all__ = [
+    "ELEMENT_GROUPS",
+    "MAX_LENGTH",
+    "ArrayMeta",
+    "Node",
+    "Survey",
+    "json_safe",
+    "numpy_name",
+    "survey",
+]
 
 ELEMENT_GROUPS = ("images", "labels", "points", "shapes", "tables", "table")
+MAX_LENGTH = 2**63 - 1
+"""No axis is longer: whatever counts further would not fit a file format."""
 _CONSOLIDATED = (".zmetadata", "zmetadata")
 
 
@@ -48,7 +59,7 @@ class ArrayMeta:
     @property
     def expected(self) -> int:
         """Number of chunk files when none is left out."""
-        return math.prod(self.counts)
+        return min(math.prod(self.counts), MAX_LENGTH)
 
     def key(self, index: tuple[int, ...]) -> str:
         """Name of the file that holds the chunk at `index`, relative to the array."""
@@ -135,14 +146,19 @@ class _NaNSpotter:
         return self._decoder.decode(raw.decode("utf-8-sig"))
 
 
-def json_safe(value: Any) -> Any:
-    """A copy that is JSON for everybody: text without lone surrogates, numbers all finite."""
+def json_safe(value: Any, depth: int = 64) -> Any:
+    """A copy that is JSON for everybody: text without lone surrogates, numbers all finite.
+
+    What is nested more than `depth` deep becomes null: serialisers give up on it.
+    """
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, Mapping):
-        return {json_safe(str(k)): json_safe(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_safe(v) for v in value]
+    if isinstance(value, (Mapping, list, tuple)):
+        if depth == 0:
+            return None
+        if isinstance(value, Mapping):
+            return {json_safe(str(k)): json_safe(v, depth - 1) for k, v in value.items()}
+        return [json_safe(v, depth - 1) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -446,7 +462,7 @@ def _checked(array: ArrayMeta) -> ArrayMeta:
 
 def _lengths(numbers: Any) -> tuple[int, ...]:
     lengths = tuple(numbers)
-    if not all(isinstance(n, int) and n >= 0 for n in lengths):
+    if not all(isinstance(n, int) and 0 <= n <= MAX_LENGTH for n in lengths):
         raise ValueError(f"{numbers!r} is not a shape")
     return lengths
 

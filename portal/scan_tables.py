@@ -13,7 +13,7 @@ from typing import Any
 from portal.facts import Column, ElementFacts, MatrixFacts
 from portal.scan_codes import Problems, printable
 from portal.scan_decode import UnreadableArray, read_values
-from portal.scan_survey import Node, Survey
+from portal.scan_survey import MAX_LENGTH, Node, Survey
 from portal.store import Files, ReadLimit
 
 __all__ = ["scan_table"]
@@ -291,7 +291,9 @@ class _Table:
             return MatrixFacts(name=name, encoding=encoding, shape=shape)
         encoding = str(node.attributes.get("h5sparse_format", encoding)).removesuffix("_matrix")
         stored = node.attributes.get("shape", node.attributes.get("h5sparse_shape"))
-        whole = isinstance(stored, list) and all(isinstance(n, int) for n in stored)
+        whole = isinstance(stored, list) and all(
+            isinstance(n, int) and 0 <= n <= MAX_LENGTH for n in stored
+        )
         data = self._node(f"{path}/data")
         return MatrixFacts(
             name=name,

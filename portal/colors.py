@@ -40,15 +40,25 @@ CHANNELS: tuple[Color, ...] = (
 )
 _NUCLEAR = re.compile(r"dapi|hoechst|nucle|dna\b|draq|sytox|histone", re.IGNORECASE)
 
-# Magma without its black end, so that low values stay visible on dark and on tissue.
-_RAMP: tuple[Color, ...] = (
-    (46, 21, 99),
-    (101, 26, 128),
-    (158, 47, 127),
-    (214, 69, 108),
-    (248, 118, 92),
-    (254, 176, 120),
-    (252, 236, 174),
+# Plasma and viridis without their darkest ends: the one for dark grounds, the other for tissue
+# that is stained pink and violet itself.
+_ON_DARK: tuple[Color, ...] = (
+    (70, 20, 140),
+    (126, 3, 168),
+    (180, 32, 150),
+    (220, 75, 120),
+    (244, 120, 85),
+    (253, 180, 50),
+    (240, 249, 33),
+)
+_ON_COLOR: tuple[Color, ...] = (
+    (68, 30, 112),
+    (62, 74, 137),
+    (38, 110, 142),
+    (31, 150, 139),
+    (63, 188, 115),
+    (149, 216, 64),
+    (253, 231, 37),
 )
 
 
@@ -74,10 +84,11 @@ def channel_colors(names: Sequence[str]) -> list[Color]:
     ]
 
 
-def ramp(value: float) -> Color:
-    """The colour of a value between 0 and 1 on a scale from dark violet to light yellow."""
-    place = min(max(value, 0.0), 1.0) * (len(_RAMP) - 1)
-    i = min(int(place), len(_RAMP) - 2)
+def ramp(value: float, *, on_color: bool = False) -> Color:
+    """The colour of a value between 0 and 1, from dark violet to bright yellow."""
+    stops = _ON_COLOR if on_color else _ON_DARK
+    place = min(max(value, 0.0), 1.0) * (len(stops) - 1)
+    i = min(int(place), len(stops) - 2)
     part = place - i
-    r, g, b = (round(p + (q - p) * part) for p, q in zip(_RAMP[i], _RAMP[i + 1], strict=True))
+    r, g, b = (round(p + (q - p) * part) for p, q in zip(stops[i], stops[i + 1], strict=True))
     return r, g, b

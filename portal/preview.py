@@ -48,9 +48,7 @@ def make_preview(
 
     with tempfile.TemporaryDirectory(prefix="portal-") as folder:
         try:
-            copy = make_view_store(
-                source, facts, Path(folder) / "view.zarr", max_bytes=_COPY_BYTES
-            )
+            copy = make_view_store(source, facts, Path(folder) / "view.zarr", max_bytes=_COPY_BYTES)
         except PortalError:
             return None
         return _render(copy.path, copy.hints, out_dir, stem, obs_noun)
@@ -87,8 +85,10 @@ def _paint(root: Path, hints: Mapping[str, Any], obs_noun: str) -> tuple[Canvas 
     name, image = _main_image(hints)
     main = hints.get("main_table")
     table = hints["tables"].get(main) if main else None
-    colors = coloring(root, main, table) if main and table and table["attached"] else None
-    interest = _interest(root, hints, main, whole, name, image)
+    colors = None
+    if main and table and table["attached"]:
+        colors = coloring(root, main, table, on_color=bool(image and image["rgb"]))
+    interest = _interest(root, hints, whole, name, image)
     window = choose_window(interest, whole if image else None)
     ground = _ground(root, name, image)
     canvas = Canvas(window, ground)
@@ -118,20 +118,13 @@ def _main_image(hints: Mapping[str, Any]) -> tuple[str | None, dict[str, Any] | 
 def _interest(
     root: Path,
     hints: Mapping[str, Any],
-    main: str | None,
     whole: Box,
     name: str | None,
     image: Mapping[str, Any] | None,
 ) -> Box:
     """Where to look: the annotated shapes, else the tissue in the image, else everything."""
-    for shape, told in hints["shapes"].items():
-        if main and told["table"] == main:
-            import shapely
-
-            geometry, _, radius = read_shapes(root, shape)
-            x0, y0, x1, y1 = (float(v) for v in shapely.total_bounds(geometry))
-            margin = float(radius.max()) if radius is not None else 0.0
-            return Box(x0 - margin, y0 - margin, x1 + margin, y1 + margin)
+    if hints.get("focus"):
+        return Box(*hints["focus"])
     if image and name:
         return tissue_box(root, name, image, whole)
     return whole

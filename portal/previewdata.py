@@ -79,7 +79,7 @@ def read_points(root: Path, name: str) -> np.ndarray:
     return np.column_stack([table.column("x").to_numpy(), table.column("y").to_numpy()])
 
 
-def coloring(root: Path, name: str, table: Mapping[str, Any]) -> Coloring | None:
+def coloring(root: Path, name: str, table: Mapping[str, Any], *, on_color: bool) -> Coloring | None:
     """By the first set of a table, else by the gene that is shown first."""
     import zarr
 
@@ -100,4 +100,5 @@ def coloring(root: Path, name: str, table: Mapping[str, Any]) -> Coloring | None
     low, high = np.percentile(values, [2, 99])
     unit = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
     strength = dict(zip(ids, unit.tolist(), strict=True))
-    return Coloring({i: ramp(v) for i, v in strength.items()}, strength, f"coloured by {gene}")
+    colors = {i: ramp(v, on_color=on_color) for i, v in strength.items()}
+    return Coloring(colors, strength, f"coloured by {gene}")

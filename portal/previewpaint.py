@@ -21,6 +21,8 @@ __all__ = ["DARK", "Canvas", "Window", "choose_window", "tissue_box"]
 
 WIDTH, HEIGHT = 1280, 960
 _OVER = 2
+_LEAST_SHOWN = 0.55  # of what is of interest, when the picture is filled by cropping
+_MOST_CROPPED = 0.8  # the same where nothing lies around it
 DARK: Color = (11, 13, 18)
 _PLAIN: Color = (86, 180, 233)
 
@@ -57,14 +59,13 @@ def choose_window(interest: Box, limits: Box | None) -> Window:
     contain = max(w, h * ratio) * 1.04
     cover = min(w, h * ratio)
     if limits is None:
-        shown = min(w, contain) * min(h, contain / ratio)
-        return _centred(cx, cy, contain if shown > 0 else cover)
+        filled = cover * cover / ratio >= _MOST_CROPPED * w * h
+        return _centred(cx, cy, cover if filled else contain)
     most = min(limits.x1 - limits.x0, (limits.y1 - limits.y0) * ratio)
     if contain <= most:
         return _inside(_centred(cx, cy, contain), limits)
-    width = max(cover, most) if most <= contain else cover
-    width = min(width, most)
-    if width * width / ratio >= 0.55 * w * h:
+    width = max(cover, most)
+    if width <= most and min(w, width) * min(h, width / ratio) >= _LEAST_SHOWN * w * h:
         return _inside(_centred(cx, cy, width), limits)
     return _centred(cx, cy, contain)
 
@@ -96,7 +97,7 @@ def tissue_box(root: Path, name: str, image: Mapping[str, Any], whole: Box) -> B
         return whole
     mask = smooth > threshold_otsu(smooth)
     ys, xs = np.nonzero(mask)
-    if mask.mean() > 0.6 or len(xs) < 50:
+    if mask.mean() > (0.6 if image["rgb"] else 0.3) or len(xs) < 50:
         return whole
     x0, x1 = np.percentile(xs, [1, 99])
     y0, y1 = np.percentile(ys, [1, 99])
@@ -154,7 +155,12 @@ class Canvas:
         self._paste(Image.fromarray(rgb), box, Image.Resampling.BICUBIC, None)
 
     def labels(
-        self, root: Path, name: str, labels: Mapping[str, Any], colors: Coloring | None, alpha: float
+        self,
+        root: Path,
+        name: str,
+        labels: Mapping[str, Any],
+        colors: Coloring | None,
+        alpha: float,
     ) -> None:
         """Fill labels by their table's colours, or each in one of a few, with darker edges."""
         raster = level_for(root, f"labels/{name}", self.window.pixel / _OVER)
@@ -228,7 +234,7 @@ class Canvas:
             places[:, 1], places[:, 0], bins=(HEIGHT, WIDTH), range=((0, HEIGHT), (0, WIDTH))
         )
         mean_gap = np.sqrt(WIDTH * HEIGHT / max(1, len(xy)))
-        smooth = gaussian(counts, min(max(mean_gap * 0.45, 0.8), 9))
+        smooth = gaussian(counts, min(max(mean_gap * 0.8, 0.8), 9))
         if smooth.max() <= 0:
             return
         unit = np.clip(smooth / np.percentile(smooth[smooth > 0], 99.5), 0, 1) ** 0.6

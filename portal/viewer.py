@@ -26,11 +26,34 @@ _UID = "A"
 _CHANNELS_SHOWN = 6  # what the image shader mixes at once
 _MAX_HEATMAP_OBS = 60_000
 _VIEWS = frozenset(
-    """description featureList featureValueHistogram gating genomicProfiles heatmap layerController
-    layerControllerBeta link obsSetFeatureValueDistribution obsSetSizes obsSets scatterplot spatial
-    spatialBeta status dotPlot treemap neuroglancer comparativeHeading featureBarPlot
-    obsSetCompositionBarPlot featureSetEnrichmentBarPlot volcanoPlot sampleSetPairManager
-    biomarkerSelect""".split()
+    [
+        "description",
+        "featureList",
+        "featureValueHistogram",
+        "gating",
+        "genomicProfiles",
+        "heatmap",
+        "layerController",
+        "layerControllerBeta",
+        "link",
+        "obsSetFeatureValueDistribution",
+        "obsSetSizes",
+        "obsSets",
+        "scatterplot",
+        "spatial",
+        "spatialBeta",
+        "status",
+        "dotPlot",
+        "treemap",
+        "neuroglancer",
+        "comparativeHeading",
+        "featureBarPlot",
+        "obsSetCompositionBarPlot",
+        "featureSetEnrichmentBarPlot",
+        "volcanoPlot",
+        "sampleSetPairManager",
+        "biomarkerSelect",
+    ]
 )
 
 
@@ -138,7 +161,8 @@ def _add_table_scopes(draft: _Draft, main: str | None) -> None:
         return
     draft.scope("obsType", _UID, draft.noun)
     draft.scope("featureType", _UID, _feature_type(table))
-    draft.scope("featureValueColormap", _UID, "plasma")
+    on_color = any(image.get("rgb") for image in draft.hints["images"].values())
+    draft.scope("featureValueColormap", _UID, "viridis" if on_color else "plasma")
     draft.scope("featureValueColormapRange", _UID, [0, 1])
     draft.scope("obsHighlight", _UID, None)
     first = table["sets"][0] if table["sets"] else None
@@ -194,7 +218,9 @@ def _add_files(draft: _Draft, main: str | None) -> None:
         visible = leads or (not segmented and not _has_leading_segments(hints, main))
         segmented |= visible
         options = {"obsSegmentations": {"path": f"labels/{name}"}}
-        _add_segments(draft, name, options, labels["table"] if leads else None, visible, filled=leads)
+        _add_segments(
+            draft, name, options, labels["table"] if leads else None, visible, filled=leads
+        )
     for name, shape in hints["shapes"].items():
         leads = shape["table"] is not None and shape["table"] == main
         if shape["geometry"] == "circle":
@@ -281,7 +307,7 @@ def _table_options(draft: _Draft, table: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if hints["genes"]:
         options["obsFeatureMatrix"] = {"path": f"{path}/X"}
-        if hints.get("heatmap"):
+        if _heatmap(hints):
             options["obsFeatureMatrix"]["initialFeatureFilterPath"] = f"{path}/var/heatmap"
     if hints["sets"]:
         options["obsSets"] = {
@@ -407,9 +433,10 @@ def _add_views(draft: _Draft, main: str | None, spatial: bool) -> None:
     room = Room(
         spatial=spatial,
         sets=bool(table and table["sets"]),
-        genes=bool(table and table["genes"]) or (main is None and "featureSelection" in draft.scopes),
+        genes=bool(table and table["genes"])
+        or (main is None and "featureSelection" in draft.scopes),
         embedding=bool(table and table["embeddings"]),
-        heatmap=bool(table and table.get("heatmap") and table["n_obs"] <= _MAX_HEATMAP_OBS),
+        heatmap=bool(table and _heatmap(table)),
     )
     views = {tile.view: _view(draft, tile, table) for tile in rooms(room)}
     if not spatial:
@@ -420,11 +447,11 @@ def _add_views(draft: _Draft, main: str | None, spatial: bool) -> None:
 
 def _aim(draft: _Draft, stage: Any, controller: Any) -> None:
     """Point the camera so that what is drawn fills the map at the usual size of a page."""
-    bounds = draft.hints.get("bounds")
-    if not bounds:
+    focus = draft.hints.get("focus") or draft.hints.get("bounds")
+    if not focus:
         return
     place = stage.to_dict()
-    aimed = camera(Box(*bounds), *stage_pixels(place["w"], place["h"]))
+    aimed = camera(Box(*focus), *stage_pixels(place["w"], place["h"]))
     values = {
         "spatialTargetX": round(aimed["target"][0], 4),
         "spatialTargetY": round(aimed["target"][1], 4),
@@ -437,6 +464,11 @@ def _aim(draft: _Draft, stage: Any, controller: Any) -> None:
         scope = draft.scope(kind, _UID, value)
         stage.use_coordination(scope)
         controller.use_coordination(scope)
+
+
+def _heatmap(table: Mapping[str, Any]) -> bool:
+    """A heat map needs groups to order its columns by; without them it is noise."""
+    return bool(table.get("heatmap") and table["sets"]) and table["n_obs"] <= _MAX_HEATMAP_OBS
 
 
 def _view(draft: _Draft, tile: Tile, table: Mapping[str, Any] | None) -> Any:
@@ -468,14 +500,14 @@ def _link_layers(draft: _Draft, views: list[Any]) -> None:
 _PATH = re.compile(r"(?:images|labels|points|shapes|tables)/[^/]+")
 
 
-def check_config(config: Mapping[str, Any], facts: StoreFacts, where: str = "views") -> list[Problem]:
+def check_config(
+    config: Mapping[str, Any], facts: StoreFacts, where: str = "views"
+) -> list[Problem]:
     """What is wrong with a curator's own config: its version, views, and paths into the store."""
     problems: list[Problem] = []
 
     def add(code: str, what: str, remedy: str = "") -> None:
-        problems.append(
-            Problem(code=code, severity="error", where=where, what=what, remedy=remedy)
-        )
+        problems.append(Problem(code=code, severity="error", where=where, what=what, remedy=remedy))
 
     version = config.get("version")
     known = re.fullmatch(r"1\.0\.(\d+)", str(version))

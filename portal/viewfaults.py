@@ -42,7 +42,9 @@ def _raster_faults(element: ElementFacts) -> list[str]:
     sides = element.shape[-2:]
     if len(element.levels) == 1 and max(sides) > _MAX_FLAT:
         faults.append(f"{element.name} has {max(sides):,} pixels along a side and no pyramid.")
-    if any(_chunk_bytes(level.chunks, element.dtype) > _MAX_CHUNK_BYTES for level in element.levels):
+    if any(
+        _chunk_bytes(level.chunks, element.dtype) > _MAX_CHUNK_BYTES for level in element.levels
+    ):
         faults.append(f"{element.name} has chunks that are too large to be fetched one by one.")
     for level in element.levels:
         lack = (level.chunks_expected or 0) - (level.chunks_stored or 0)
@@ -152,7 +154,7 @@ def hints_of(facts: StoreFacts) -> dict[str, Any]:
         "tables": tables,
         "main_table": max(tables, key=lambda n: (tables[n]["n_obs"], n), default=None),
     }
-    return hints | _camera(facts, system)
+    return hints | _bounds(facts, system)
 
 
 def _depth(element: ElementFacts) -> dict[str, Any]:
@@ -202,8 +204,8 @@ def _table_hints(element: ElementFacts) -> dict[str, Any]:
     }
 
 
-def _camera(facts: StoreFacts, system: str | None) -> dict[str, Any]:
-    from portal.viewframe import Box, camera
+def _bounds(facts: StoreFacts, system: str | None) -> dict[str, Any]:
+    from portal.viewframe import Box
 
     box = None
     pictures = facts.of("images") or [e for e in facts.elements if e.kind != "tables"]
@@ -213,4 +215,4 @@ def _camera(facts: StoreFacts, system: str | None) -> dict[str, Any]:
             (x0, x1), (y0, y1) = extent["x"], extent["y"]
             here = Box(x0, y0, x1, y1)
             box = here if box is None else box.joined(here)
-    return camera(box) if box else {}
+    return {"bounds": [box.x0, box.y0, box.x1, box.y1]} if box else {}

@@ -160,9 +160,9 @@ def _with_stand_ins(
             (
                 e
                 for e in elements
-                if e.kind == lost.kind and _size(e) == _size(lost) and not (
-                    set(lost.affines) & set(e.affines)
-                )
+                if e.kind == lost.kind
+                and _size(e) == _size(lost)
+                and not (set(lost.affines) & set(e.affines))
             ),
             None,
         )

@@ -72,7 +72,11 @@ def write_image(placed: Placed, root: Path, system: str, budget: int) -> Written
             }
             for c in channels
         ],
-        "rdefs": {"model": "color" if rgb else "greyscale", "defaultZ": _middle(element), "defaultT": 0},
+        "rdefs": {
+            "model": "color" if rgb else "greyscale",
+            "defaultZ": _middle(element),
+            "defaultT": 0,
+        },
     }
     _write_multiscale(folder, placed, system, axes, kept, {"omero": omero})
     left_out = _levels_left_out(element, kept)
@@ -87,7 +91,9 @@ def write_labels(placed: Placed, root: Path, system: str, budget: int) -> Writte
     element = placed.element
     levels = [_ordered(level) for level in raster_levels(element.data)]
     top = int(_sample(levels, _depth(element)).max(initial=0))
-    dtype = np.dtype(np.uint32 if np.dtype(levels[0].dtype).itemsize > 2 or top > 65535 else np.uint16)
+    dtype = np.dtype(
+        np.uint32 if np.dtype(levels[0].dtype).itemsize > 2 or top > 65535 else np.uint16
+    )
     folder = root / "labels" / element.name
     chunk = (*([1] if levels[0].ndim == 3 else []), CHUNK, CHUNK)
 
@@ -174,7 +180,9 @@ def _readable_names(names: list[str]) -> list[str]:
     return [f"Channel {n}" if n.isdigit() else n for n in names]
 
 
-def _scaling(sample: np.ndarray, dtype: np.dtype) -> tuple[Callable[[np.ndarray], np.ndarray], np.dtype]:
+def _scaling(
+    sample: np.ndarray, dtype: np.dtype
+) -> tuple[Callable[[np.ndarray], np.ndarray], np.dtype]:
     """How blocks become uint8 or uint16: a function of (c, …) blocks, and the new dtype."""
     if dtype in (np.uint8, np.uint16):
         return np.asarray, dtype

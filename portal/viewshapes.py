@@ -92,7 +92,9 @@ def _cleaned(placed: Placed) -> tuple[geopandas.GeoDataFrame, list[str]]:
     if len(several):
         geometry = geometry.copy()
         geometry[several] = [max(g.geoms, key=lambda part: part.area) for g in geometry[several]]
-        split = sum(shapely.get_num_geometries(g) > 1 for g in source.geometry.values[keep][several])
+        split = sum(
+            shapely.get_num_geometries(g) > 1 for g in source.geometry.values[keep][several]
+        )
         if split:
             notes.append(
                 f"{split:,} shapes of {placed.element.name} have several parts; "
@@ -204,7 +206,9 @@ def _bytes(pq: Any, table: Any, metadata: dict[str, str], index: str | None) -> 
         sink,
         compression="snappy",
         row_group_size=100_000,
-        use_dictionary=[n for n in table.column_names if str(table.schema.field(n).type) == "string"],
+        use_dictionary=[
+            n for n in table.column_names if str(table.schema.field(n).type) == "string"
+        ],
         write_statistics=False,
         store_schema=False,
     )
@@ -272,7 +276,9 @@ def _sampled(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
     if limit < len(frame):
         rows = np.random.default_rng(_SEED).permutation(len(frame))[:limit]
         frame = frame.iloc[np.sort(rows)]
-    return frame.iloc[np.argsort(_morton(frame["x"].to_numpy(), frame["y"].to_numpy()), kind="stable")]
+    return frame.iloc[
+        np.argsort(_morton(frame["x"].to_numpy(), frame["y"].to_numpy()), kind="stable")
+    ]
 
 
 def _morton(x: np.ndarray, y: np.ndarray) -> np.ndarray:

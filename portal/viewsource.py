@@ -142,12 +142,12 @@ def _read_objects(path: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Elements by kind and name, as one read where that works, kind by kind where it does not."""
     try:
         return _by_kind(_read_zarr(path)), []
-    except Exception as whole:  # noqa: BLE001 - whatever a broken store makes readers raise
+    except Exception as whole:
         found: dict[str, dict[str, Any]] = {}
         for kind in KINDS:
             try:
                 found |= {kind: _by_kind(_read_zarr(path, (kind,)))[kind]}
-            except Exception as one:  # noqa: BLE001
+            except Exception as one:
                 logging.getLogger(__name__).info("%s of %s: %s", kind, path.name, one)
         if not any(found.values()):
             raise BuildError(f"{path.name} could not be opened: {whole}") from whole
@@ -175,7 +175,7 @@ def _read_table(path: Path) -> AnnData | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return anndata.io.read_zarr(zarr.open_group(path, mode="r"))
-    except Exception:  # noqa: BLE001 - named by the caller
+    except Exception:
         return None
 
 

@@ -297,8 +297,20 @@ def _view_of(making: _Making) -> dict[str, Any]:
         **hints,
         "coordinate_system": making.system,
         "bounds": [box.x0, box.y0, box.x1, box.y1],
+        "focus": _focus(making, main),
         "unit": making.frame.unit if making.frame else None,
     }
+
+
+def _focus(making: _Making, main: str | None) -> list[float] | None:
+    """The box of the shapes that the leading table describes: where the tissue is."""
+    for placed in _placed(making, "shapes"):
+        hints = making.hints["shapes"].get(placed.element.name)
+        if main and hints and hints["table"] == main:
+            margin = hints.get("radius", 0.0)
+            b = placed.box
+            return [b.x0 - margin, b.y0 - margin, b.x1 + margin, b.y1 + margin]
+    return None
 
 
 def _not_at_first(making: _Making) -> list[str]:

@@ -268,7 +268,7 @@ def _write_embeddings(folder: Path, adata: AnnData, with_spatial: bool) -> list[
     for key in adata.obsm:
         values = adata.obsm[key]
         spatial = "spatial" in key.lower() or "centroid" in key.lower()
-        if spatial and not with_spatial or "/" in key:
+        if (spatial and not with_spatial) or "/" in key:
             continue
         try:
             values = np.asarray(values, dtype=np.float32)
@@ -319,7 +319,11 @@ def _write_matrix(folder: Path, part: Part, budget: int, xy: np.ndarray | None) 
     shards = min(_SHARD_CHUNKS * wide, -(-kept // wide) * wide)
     attributes = {"encoding-type": "array", "encoding-version": "0.2.0"}
     array = gzip_array(
-        folder / "X", (n_obs, kept), np.float32, (n_obs, wide), shards=(n_obs, shards),
+        folder / "X",
+        (n_obs, kept),
+        np.float32,
+        (n_obs, wide),
+        shards=(n_obs, shards),
         attributes=attributes,
     )
     for start in range(0, kept, shards):
@@ -380,9 +384,9 @@ def _dense(matrix: Any, columns: np.ndarray) -> np.ndarray:
     dense = np.ascontiguousarray(part.toarray() if sp.issparse(part) else part, dtype=np.float32)
     dense = np.nan_to_num(dense, nan=0.0, posinf=0.0, neginf=0.0)
     bits = dense.view(np.uint32)
-    return ((bits + np.uint32(0x3FF) + ((bits >> np.uint32(11)) & np.uint32(1))) & np.uint32(0xFFFFF800)).view(
-        np.float32
-    )
+    return (
+        (bits + np.uint32(0x3FF) + ((bits >> np.uint32(11)) & np.uint32(1))) & np.uint32(0xFFFFF800)
+    ).view(np.float32)
 
 
 def _gene_order(matrix: Any, adata: AnnData, xy: np.ndarray | None) -> tuple[np.ndarray, int]:
@@ -406,7 +410,9 @@ def _gene_order(matrix: Any, adata: AnnData, xy: np.ndarray | None) -> tuple[np.
     return np.concatenate([telling, rank[_RANKED:]]), int(telling[0])
 
 
-_TECHNICAL = re.compile(r"blank|negcontrol|neg.?control|unassigned|antisense|deprecated", re.IGNORECASE)
+_TECHNICAL = re.compile(
+    r"blank|negcontrol|neg.?control|unassigned|antisense|deprecated", re.IGNORECASE
+)
 
 
 def _variance(matrix: Any) -> np.ndarray:

@@ -13,11 +13,15 @@ import { PortalStore, StoreError } from './store.js';
  * @typedef {import('./vitessce.js').Theme} Theme
  * @typedef {ReturnType<Viewer['mount']>} Mounted
  * @typedef {{fileType?: string, url?: string, options?: unknown}} ConfigFile
- * @typedef {{datasets?: {files?: ConfigFile[]}[], portal?: {parts?: Record<string, number>}}} Config
+ * @typedef {{component: string, x: number, y: number, w: number, h: number}} ConfigView
+ * @typedef {{datasets?: {files?: ConfigFile[]}[], layout?: ConfigView[], portal?: {parts?: Record<string, number>}}} Config
  */
 
 /** Below this, in pixels, no view can be read. */
 const LEAST_HEIGHT = 320;
+
+/** Below this, in pixels, a grid of twelve columns can't be read. */
+const NARROW = 640;
 
 /** A failure that is told as it stands. */
 class Told extends Error {}
@@ -136,7 +140,7 @@ export class View {
     });
     element.style.height = `${height}px`;
     this.stage.append(element);
-    const mounted = viewer.mount(element, shown, {
+    const mounted = viewer.mount(element, fit(shown, this.stage.clientWidth), {
       stores,
       theme: theme(),
       height,
@@ -265,6 +269,28 @@ export function resolve(config, address) {
     file.url = url.href;
   }
   return config;
+}
+
+/**
+ * On a phone there is room for the picture and two lists under it, so only those are shown there.
+ * @param {Config} config
+ * @param {number} width in pixels
+ * @returns {Config}
+ */
+export function fit(config, width) {
+  const views = config.layout ?? [];
+  const first = (/** @type {string} */ name) => views.find((view) => view.component === name);
+  const picture = first('spatialBeta') ?? first('spatial') ?? first('scatterplot');
+  if (width >= NARROW || !picture) return config;
+  const lists = ['obsSets', 'featureList', 'layerControllerBeta', 'layerController'].flatMap((name) => first(name) ?? []).slice(0, 2);
+  const columns = 12 / lists.length;
+  return {
+    ...config,
+    layout: [
+      { ...picture, x: 0, y: 0, w: 12, h: lists.length ? 7 : 12 },
+      ...lists.map((view, i) => ({ ...view, x: i * columns, y: 7, w: columns, h: 5 })),
+    ],
+  };
 }
 
 /**

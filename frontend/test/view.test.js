@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it, mock } from 'node:test';
 import { StoreError } from '../src/store.js';
-import { View, inWords, makeStores, resolve, start } from '../src/view.js';
+import { View, fit, inWords, makeStores, resolve, start } from '../src/view.js';
 import { page, settle } from './dom.js';
 
 const FIGURE = `
@@ -251,6 +251,20 @@ it('addresses are relative to the config', () => {
   const config = { datasets: [{ files: [{ url: 'a.zarr' }, { url: 'https://b.org/b.zarr' }, {}] }] };
   assert.deepEqual(resolve(config, 'https://a.org/x/v.json').datasets?.[0].files?.map((file) => file.url), ['https://a.org/x/a.zarr', 'https://b.org/b.zarr', undefined]);
   assert.deepEqual(resolve({}, 'https://a.org/'), {});
+});
+
+it('a phone gets the picture and two lists', () => {
+  const view = (/** @type {string} */ component) => ({ component, x: 1, y: 1, w: 3, h: 3 });
+  const config = { layout: ['heatmap', 'featureList', 'spatialBeta', 'layerControllerBeta', 'obsSets'].map(view) };
+  assert.equal(fit(config, 1200), config);
+  assert.deepEqual(fit(config, 360).layout, [
+    { component: 'spatialBeta', x: 0, y: 0, w: 12, h: 7 },
+    { component: 'obsSets', x: 0, y: 7, w: 6, h: 5 },
+    { component: 'featureList', x: 6, y: 7, w: 6, h: 5 },
+  ]);
+  assert.deepEqual(fit({ layout: [view('spatialBeta')] }, 360).layout, [{ component: 'spatialBeta', x: 0, y: 0, w: 12, h: 12 }]);
+  const table = { layout: [view('heatmap')] };
+  assert.equal(fit(table, 360), table);
 });
 
 it('stores are shared by address, and made for folders of zarr only', () => {

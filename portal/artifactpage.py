@@ -1,0 +1,300 @@
+"""Everything that an artifact's page shows, worked out of its Record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from portal.cards import UNKNOWN, Card
+from portal.config import SiteConfig
+from portal.elements import element_groups
+from portal.facetpages import Facets
+from portal.manifest import Schema
+from portal.prose import summary, to_html
+from portal.record import Record, Value
+from portal.snippets import snippets_of
+from portal.words import count, initial_capital, number, plain, size, web_address
+
+__all__ = ["page_context"]
+
+_SEVERITY = {"error": ("bad", "Error"), "warning": ("warn", "Warning"), "info": ("note", "Note")}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A value on the page: its label, its id, where its landing page is, and who said it."""
+
+    label: str
+    id: str | None
+    address: str | None
+    written: str
+    source: str
+    source_kind: str
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of facts: a label, its values, a small second line."""
+
+    label: str
+    values: tuple[Term, ...] = ()
+    text: str = ""
+    note: str = ""
+    href: str | None = None
+    italic: bool = False
+    source_kind: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """One line of the table of files; `href` starts from the site's root or is absolute."""
+
+    what: str
+    where: str
+    href: str | None
+    files: str
+    bytes: str
+
+
+def page_context(
+    record: Record, card: Card, facets: Facets, schema: Schema, config: SiteConfig
+) -> dict[str, Any]:
+    """What the template of an artifact's page needs, apart from its neighbours in lists."""
+    terms = {
+        name: tuple(_term(name, v, facets) for v in values)
+        for name, values in record.values.items()
+    }
+    problems = [(*_SEVERITY[p.severity], p) for p in record.problems]
+    problems.sort(key=lambda item: ("bad", "warn", "note").index(item[0]))
+    return {
+        "record": record,
+        "card": card,
+        "description": to_html(record.description),
+        "facts": _ten_facts(record, terms),
+        "groups": element_groups(record.facts) if record.facts else [],
+        "metadata": _metadata(record, terms, schema),
+        "snippets": snippets_of(record, config.base_url),
+        "files": _files(record),
+        "problems": problems,
+        "tally": _tally(record),
+        "passed": _passed(record),
+        "license_url": web_address(record.license.url) if record.license else None,
+        "cite_url": web_address(record.citation.url) if record.citation else None,
+        "csl": _csl(record),
+        "versions": [(v, web_address(v.url)) for v in reversed(record.versions)],
+        "store_url": web_address(record.url),
+        "page_url": web_address(record.page),
+        "report": _report(config.report_url, record),
+        "summary": summary(record.description) or _sentence(card),
+        "no_view": record.products.view.reason or "Views are made when the site is built.",
+    }
+
+
+def _term(column: str, value: Value, facets: Facets) -> Term:
+    label = plain(value.label)
+    kind = "declared" if value.source == "declared" else "scanned"
+    return Term(
+        label=label,
+        id=value.id if value.id != value.label else None,
+        address=facets.address(column, label),
+        written=plain(value.written or ""),
+        source=value.source,
+        source_kind=kind,
+        known=label.casefold() != UNKNOWN,
+    )
+
+
+def _ten_facts(record: Record, terms: Mapping[str, tuple[Term, ...]]) -> list[Row]:
+    """The ten that a person decides by, always the same and in the same order."""
+
+    def row(label: str, field: str, note: str = "", italic: bool = False) -> Row:
+        return Row(label, terms.get(field, ()), note=note, italic=italic)
+
+    def said(*fields: str) -> str:
+        found = (plain(", ".join(record.labels(f))) for f in fields)
+        return ", ".join(f for f in found if f and f != UNKNOWN)
+
+    preparation = said("preservation_method", "staining_method")
+    return [
+        row("Technology", "technology", said("chemistry_version")),
+        row("Assay", "assay"),
+        row("Organism", "organism", italic=True),
+        row("Tissue", "tissue"),
+        row("Disease", "disease", said("disease_details")),
+        Row("Preparation", text=preparation),
+        Row("Observations", text=_observations(record), note=_count_source(record)),
+        Row("Image", text=_image(record)),
+        Row("Store", text=_store(record), note=_store_note(record)),
+        Row(
+            "Licence",
+            text=record.license.label if record.license else "",
+            href=web_address(record.license.url) if record.license else None,
+            note=record.published or "",
+        ),
+    ]
+
+
+def _observations(record: Record) -> str:
+    if record.n_obs is None:
+        return ""
+    features = f" × {number(record.n_features)} features" if record.n_features is not None else ""
+    return f"{number(record.n_obs)} {record.obs_noun}{features}"
+
+
+def _count_source(record: Record) -> str:
+    return "declared by the curator" if record.n_obs_source == "declared" else ""
+
+
+def _image(record: Record) -> str:
+    images = record.facts.of("images") if record.facts else []
+    readable = [e for e in images if e.shape and len(e.shape) >= 2]
+    if not readable:
+        return "none" if record.facts and not images else ""
+    largest = max(readable, key=lambda e: e.shape[-1] * e.shape[-2])  # type: ignore[index]
+    height, width = largest.shape[-2:]  # type: ignore[index]
+    colour = (
+        "RGB"
+        if largest.rgb
+        else count(len(largest.channels), "channel")
+        if largest.channels
+        else ""
+    )
+    parts = [f"{width:,} × {height:,} px", colour]
+    if len(largest.levels) > 1:
+        parts.append(count(len(largest.levels), "level"))
+    return ", ".join(p for p in parts if p)
+
+
+def _store(record: Record) -> str:
+    facts = record.facts
+    if facts is None:
+        return ""
+    parts = [size(facts.bytes) if facts.bytes is not None else ""]
+    if facts.files is not None:
+        parts.append(count(facts.files, "file"))
+    if facts.zarr_format:
+        parts.append(f"Zarr v{facts.zarr_format}")
+    return ", ".join(p for p in parts if p)
+
+
+def _store_note(record: Record) -> str:
+    if record.facts is None:
+        return "no scan has reached it yet"
+    kind = record.facts.kind
+    if kind != "spatialdata":
+        return f"not a SpatialData store: {kind}"
+    version = record.facts.container_version
+    return f"SpatialData {version}" if version else ""
+
+
+def _metadata(
+    record: Record, terms: Mapping[str, tuple[Term, ...]], schema: Schema
+) -> list[tuple[str, list[Row]]]:
+    """The values by group of the schema, in its order; what the schema lacks comes last."""
+    groups: dict[str, list[Row]] = {}
+    for name, values in terms.items():
+        known = schema.fields.get(name)
+        row = Row(
+            label=(known.label if known and known.label else initial_capital(name)),
+            values=values,
+            italic=name == "organism",
+            source_kind=values[0].source_kind,
+            source=values[0].source,
+        )
+        groups.setdefault(known.group if known else "Other", []).append(row)
+    return list(groups.items())
+
+
+def _files(record: Record) -> list[FileLine]:
+    products, facts, lines = record.products, record.facts, []
+    if record.url:
+        lines.append(
+            FileLine(
+                "Original store",
+                record.url,
+                web_address(record.url),
+                number(facts.files) if facts and facts.files is not None else "unknown",
+                size(facts.bytes) if facts and facts.bytes is not None else "unknown",
+            )
+        )
+    folder = f"datasets/{record.id}/"
+    if copy := products.copy_:
+        lines += [
+            FileLine("Published copy", copy.store, None, number(copy.files), size(copy.bytes)),
+            FileLine("List of its files", copy.files_json, copy.files_json, "1", ""),
+        ]
+    view = products.view
+    if view.config:
+        if view.store and view.shows == "copy":
+            lines.append(
+                FileLine(
+                    "Copy for the view", view.store, None, number(view.files), size(view.bytes)
+                )
+            )
+        lines.append(FileLine("View settings", view.config, view.config, "1", ""))
+        lines += [
+            FileLine(f"View “{plain(name)}”", at, at, "1", "") for name, at in view.named.items()
+        ]
+    lines.append(FileLine("Record", f"{folder}artifact.json", f"{folder}artifact.json", "1", ""))
+    if picture := products.picture:
+        widths = sorted(picture.files)
+        for width in widths:
+            at = picture.files[width]
+            last = size(picture.bytes) if width == widths[-1] and picture.bytes else ""
+            lines.append(FileLine(f"Picture, {width} px wide", at, at, "1", last))
+    return lines
+
+
+def _tally(record: Record) -> list[tuple[str, str]]:
+    severities = [p.severity for p in record.problems]
+    named = (("error", "bad", "error"), ("warning", "warn", "warning"), ("info", "note", "note"))
+    return [
+        (css, count(severities.count(s), noun)) for s, css, noun in named if severities.count(s)
+    ]
+
+
+def _passed(record: Record) -> list[str]:
+    """The few checks worth saying when they found nothing, each true of the facts at hand."""
+    facts = record.facts
+    if facts is None or facts.kind == "unreadable":
+        return []
+    codes = {p.code for p in record.problems}
+    said = []
+    if facts.elements and all(e.readable for e in facts.elements):
+        said.append("Every element can be read.")
+    if facts.consolidated and not any("consolidated" in c for c in codes):
+        said.append("The metadata is consolidated.")
+    regions = {r for t in facts.of("tables") for r in t.regions}
+    names = {e.name for e in facts.elements}
+    if regions and regions <= names:
+        said.append("Every region that a table names is there.")
+    if facts.of("images") and all(len(e.levels) > 1 for e in facts.of("images")):
+        said.append("Every image has a pyramid.")
+    return said
+
+
+def _csl(record: Record) -> str:
+    return (
+        json.dumps([record.citation.csl], indent=2, ensure_ascii=False) if record.citation else ""
+    )
+
+
+def _report(address: str, record: Record) -> str | None:
+    """Where to report a problem, with the title filled in where the tracker takes one."""
+    if not web_address(address):
+        return address if address.startswith("mailto:") else None
+    if urlsplit(address).path.rstrip("/").endswith("issues/new"):
+        joint = "&" if "?" in address else "?"
+        return address + joint + urlencode({"title": f"{record.id}: "}, quote_via=quote)
+    return address
+
+
+def _sentence(card: Card) -> str:
+    """A description for machines where the curator wrote none."""
+    known = [w for w in (card.technology, card.tissue, card.organism) if w != UNKNOWN]
+    return f"{', '.join(known) or 'SpatialData artifact'}: {card.extent}."

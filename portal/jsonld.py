@@ -1,0 +1,101 @@
+"""schema.org Dataset, for search engines of data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from portal.config import SiteConfig
+from portal.manifest import Collection
+from portal.record import Record
+from portal.words import web_address
+
+__all__ = ["dataset", "script"]
+
+_MEASURED = ("modality", "biomaterial_type")
+_TECHNIQUES = ("assay", "technology")
+
+
+def dataset(
+    record: Record, config: SiteConfig, collections: Mapping[str, Collection], description: str
+) -> dict[str, Any]:
+    """The artifact as a schema.org Dataset; what is not known is left out."""
+    base = config.base_url
+    page = f"{base}datasets/{record.id}/"
+    citation = record.citation
+    authors = citation.csl.get("author", []) if citation else []
+    publisher = citation.csl.get("publisher") if citation else None
+    found = {
+        "@context": "https://schema.org/",
+        "@type": "Dataset",
+        "@id": page if base else None,
+        "url": page if base else None,
+        "name": record.title,
+        # search engines want 50 characters at least
+        "description": (record.description or description)[:5000],
+        "identifier": _identifiers(record),
+        "license": (web_address(record.license.url) or record.license.label)
+        if record.license
+        else None,
+        "creator": [_person(a) for a in authors if isinstance(a, dict)],
+        "publisher": {"@type": "Organization", "name": publisher} if publisher else None,
+        "citation": citation.text if citation else None,
+        "datePublished": record.published,
+        "version": record.versions[-1].version if record.versions else None,
+        "keywords": _labels(record, ("technology", "organism", "tissue", "disease")),
+        "measurementTechnique": _labels(record, _TECHNIQUES),
+        "variableMeasured": _labels(record, _MEASURED),
+        "isPartOf": [
+            {"@type": "Dataset", "name": collections[c].name, "description": collections[c].name}
+            for c in record.collections
+            if c in collections
+        ],
+        "includedInDataCatalog": {
+            "@type": "DataCatalog",
+            "name": config.title,
+            **({"url": base} if base else {}),
+        },
+        "distribution": _distribution(record, base),
+        "isAccessibleForFree": True if record.status == "public" else None,
+        "sameAs": web_address(record.page),
+    }
+    return {key: value for key, value in found.items() if value not in (None, [], "")}
+
+
+def script(data: Mapping[str, Any], dumps: Any) -> Markup:
+    """A data block; `dumps` writes JSON that can't end the script element."""
+    return Markup('<script type="application/ld+json">{}</script>').format(Markup(dumps(data)))
+
+
+def _identifiers(record: Record) -> list[str]:
+    doi = record.citation.doi if record.citation else None
+    return [record.id, *([f"https://doi.org/{doi}"] if doi else [])]
+
+
+def _person(author: Mapping[str, Any]) -> dict[str, Any]:
+    name = author.get("literal") or " ".join(
+        str(author[k]) for k in ("given", "family") if author.get(k)
+    )
+    return {"@type": "Organization" if author.get("literal") else "Person", "name": name}
+
+
+def _labels(record: Record, fields: tuple[str, ...]) -> list[str]:
+    labels = (label for f in fields for label in record.labels(f) if label != "unknown")
+    return list(dict.fromkeys(labels))
+
+
+def _distribution(record: Record, base: str) -> list[dict[str, Any]]:
+    items = []
+    if address := web_address(record.url):
+        items.append(_download(address, "application/vnd.zarr"))
+    if base and record.products.copy_:
+        items.append(_download(base + record.products.copy_.files_json, "application/json"))
+    if base:
+        items.append(_download(f"{base}datasets/{record.id}/artifact.json", "application/json"))
+    return items
+
+
+def _download(address: str, kind: str) -> dict[str, Any]:
+    return {"@type": "DataDownload", "contentUrl": address, "encodingFormat": kind}

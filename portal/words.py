@@ -1,0 +1,80 @@
+"""Figures and names as people read them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import urlsplit
+
+__all__ = [
+    "compact",
+    "count",
+    "initial_capital",
+    "number",
+    "plain",
+    "size",
+    "slugify",
+    "web_address",
+]
+
+# Marks that turn the direction of what follows, also outside the text that they came in.
+_DIRECTION = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F])
+_IRREGULAR = {"nucleus": "nuclei", "index": "indices"}
+
+
+def number(n: int) -> str:
+    """With separators for thousands."""
+    return f"{n:,}"
+
+
+def compact(n: int) -> str:
+    """Three figures at most: 13.7 M."""
+    for unit, name in ((10**9, "bn"), (10**6, "M"), (10**3, "k")):
+        if n >= unit * (10 if unit == 10**3 else 1):
+            value = n / unit
+            return f"{value:.0f} {name}" if value >= 100 else f"{value:.1f} {name}"
+    return number(n)
+
+
+def count(n: int, noun: str) -> str:
+    """`1 artifact`, `2 artifacts`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {_IRREGULAR.get(noun, noun + 's')}"
+
+
+def size(n: int | None) -> str:
+    """Bytes in powers of ten, as `portal.config.parse_size` reads them."""
+    if n is None:
+        return "size unknown"
+    for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if n >= unit:
+            value = n / unit
+            return f"{value:.0f} {name}" if value >= 100 else f"{value:.1f} {name}"
+    return f"{n} B"
+
+
+def plain(text: str) -> str:
+    """Text without marks that turn the direction of writing."""
+    return text if text.isascii() else text.translate(_DIRECTION)
+
+
+def initial_capital(name: str) -> str:
+    """`development_stage` as a label: `Development stage`."""
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def slugify(text: str) -> str:
+    """Lower-case letters, digits and hyphens; empty where nothing of that is left."""
+    ascii_ = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_).strip("-")[:80].rstrip("-")
+
+
+def web_address(text: str | None) -> str | None:
+    """The address if a browser may be led there, else None."""
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    return text if parts.scheme in ("http", "https") and parts.netloc else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -199,6 +199,8 @@ def _metadata(
     groups: dict[str, list[Row]] = {}
     for name, values in terms.items():
         known = schema.fields.get(name)
+        if known and known.type == "integer":
+            values = tuple(_grouped(v) for v in values)
         row = Row(
             label=(known.label if known and known.label else initial_capital(name)),
             values=values,
@@ -208,6 +210,12 @@ def _metadata(
         )
         groups.setdefault(known.group if known else "Other", []).append(row)
     return list(groups.items())
+
+
+def _grouped(term: Term) -> Term:
+    """A count with separators; a year or a text stays as it is."""
+    digits = term.label.isdigit() and len(term.label) > 4
+    return replace(term, label=number(int(term.label))) if digits else term
 
 
 def _files(record: Record) -> list[FileLine]:

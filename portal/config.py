@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from portal.errors import Problem, ProblemsError
 from portal.yamlfile import read_yaml
@@ -18,12 +18,12 @@ _SIZE = re.compile(r"([\d.]+)\s*(B|kB|KB|MB|GB|TB)?", re.ASCII)
 _UNITS = {None: 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
-def parse_size(text: int | str) -> int:
+def parse_size(text: object) -> int:
     """Bytes from `25 MB`, `900MB` or a plain number; units are powers of ten."""
-    if isinstance(text, int):
+    if isinstance(text, int) and not isinstance(text, bool):
         size = text
     else:
-        match = _SIZE.fullmatch(text.strip())
+        match = _SIZE.fullmatch(str(text).strip())
         if not match:
             raise ValueError(f"{text!r} is not a size; write for example `25 MB`")
         try:
@@ -51,7 +51,7 @@ def _origin(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-Size = Annotated[int | str, AfterValidator(parse_size)]
+Size = Annotated[int, BeforeValidator(parse_size)]
 Origin = Annotated[str, AfterValidator(_origin)]
 
 

@@ -83,8 +83,8 @@ def _entry(record: Record, base: str) -> str:
 
 def _moment(day: str | None) -> str:
     """A date of a manifest (year, month or day) as the moment that Atom asks for."""
-    parts = ((day or "1970").split("-") + ["01", "01"])[:3]
-    return f"{'-'.join(parts)}T00:00:00Z"
+    year, month, date = [*(day or "1970").split("-"), "01", "01"][:3]
+    return f"{year}-{month}-{date}T00:00:00Z"
 
 
 def _text(text: str) -> str:

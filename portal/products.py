@@ -12,6 +12,7 @@ import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from portal import __version__
@@ -130,7 +131,7 @@ class _Made:
     """A view store in the cache."""
 
     path: Path
-    hints: dict
+    hints: dict[str, Any]
     left_out: tuple[str, ...]
     coordinate_system: str | None
     bytes: int
@@ -161,53 +162,64 @@ def _view(
         return View(reason=f"The original can't be shown as it is. {why}"), None
 
     made = _view_store(artifact, config) if mode != "original" else None
-    shows_original = original is not None and not faults and mode in ("auto", "original")
-    if shows_original:
-        address, seen, hints = original, facts, made.hints if made else None
-        left_out, size, files = (), facts.bytes or 0, facts.files or 0
-    else:
-        if made is None or not budget.take(made.bytes):
-            return View(reason="There was no room left on this site for the view's data."), made
-        name = f"view-{facts.fingerprint[:16]}.zarr"
-        target = site / "data" / record.id / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(made.path, target)
-        address, hints = f"data/{record.id}/{name}", made.hints
+    if original is not None and not faults and mode != "copy":
+        shown = _Shown(original, facts, facts.bytes or 0, facts.files or 0, "original")
+    elif made is not None and budget.take(made.bytes):
+        address = f"data/{record.id}/view-{facts.fingerprint[:16]}.zarr"
+        shutil.copytree(made.path, site / address)
         seen = scan_store(made.path, name=record.id)
-        left_out, size, files = made.left_out, made.bytes, made.files
+        shown = _Shown(address, seen, made.bytes, made.files, "copy")
+    else:
+        return View(reason="There was no room left on this site for the view's data."), made
     for name, own in artifact.entry.views.items():
-        problems += check_config(own, seen, artifact.entry.where("views", name))
-    folder = site / "datasets" / record.id
-    folder.mkdir(parents=True, exist_ok=True)
-    relative = address if "://" in address else f"../../{address}"
+        problems += check_config(own, shown.facts, artifact.entry.where("views", name))
     vitessce = compose(
-        seen,
-        relative,
-        hints=hints,
+        shown.facts,
+        shown.from_page,
+        hints=made.hints if made else None,
         title=record.title,
         obs_noun=record.obs_noun,
     )
     if isinstance(vitessce, str):
         return View(reason=vitessce), made
+    folder = site / "datasets" / record.id
+    folder.mkdir(parents=True, exist_ok=True)
     _write_config(folder / "vitessce.json", vitessce)
     if config.base_url:
-        absolute = address if "://" in address else config.base_url + address
-        _write_config(
-            folder / "vitessce.absolute.json", _with_address(vitessce, relative, absolute)
-        )
+        absolute = _with_address(vitessce, shown.from_page, shown.absolute(config.base_url))
+        _write_config(folder / "vitessce.absolute.json", absolute)
     return (
         View(
             config=f"datasets/{record.id}/vitessce.json",
-            shows="original" if shows_original else "copy",
-            store=address,
-            bytes=size,
-            files=files,
+            shows=shown.what,
+            store=shown.address,
+            bytes=shown.bytes,
+            files=shown.files,
             coordinate_system=made.coordinate_system if made else None,
-            left_out=left_out,
-            named=_named_views(artifact.entry, folder, relative),
+            left_out=made.left_out if made and shown.what == "copy" else (),
+            named=_named_views(artifact.entry, folder, shown.from_page),
         ),
         made,
     )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """The store that a view reads; `address` is relative to the site's root, or absolute."""
+
+    address: str
+    facts: StoreFacts
+    bytes: int
+    files: int
+    what: Literal["original", "copy"]
+
+    @property
+    def from_page(self) -> str:
+        """The address as the artifact's page sees it."""
+        return self.address if "://" in self.address else f"../../{self.address}"
+
+    def absolute(self, base_url: str) -> str:
+        return self.address if "://" in self.address else base_url + self.address
 
 
 def _named_views(entry: Entry, folder: Path, address: str) -> dict[str, str]:
@@ -220,8 +232,8 @@ def _named_views(entry: Entry, folder: Path, address: str) -> dict[str, str]:
     return named
 
 
-def _with_address(config: dict, old: str, new: str) -> dict:
-    def walk(value):
+def _with_address(config: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    def walk(value: Any) -> Any:
         if isinstance(value, dict):
             return {k: new if k == "url" and v == old else walk(v) for k, v in value.items()}
         return [walk(v) for v in value] if isinstance(value, list) else value
@@ -229,7 +241,7 @@ def _with_address(config: dict, old: str, new: str) -> dict:
     return walk(config)
 
 
-def _write_config(path: Path, vitessce: dict) -> None:
+def _write_config(path: Path, vitessce: dict[str, Any]) -> None:
     path.write_text(json.dumps(vitessce, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 

@@ -196,7 +196,7 @@ class _Site:
             depth,
             title=title,
             head=head,
-            content=self.sprite(content) + content,
+            content=f"{self.sprite(content)}{content}",
             tab=tab,
             viewer=viewer,
         )

@@ -151,7 +151,7 @@ def _element(files: Files, found: Survey, path: str, problems: Problems) -> Elem
     if base.path != path:
         problems.add("element-broken", "error", path, "its name cannot be written as text.")
         return base.model_copy(update={"readable": False})
-    if node is None:
+    if node is None and path not in found.broken:
         what = "has no zarr metadata, so readers do not see the element."
         problems.add("metadata-absent", "error", path, what)
     try:
@@ -233,8 +233,10 @@ def _check_root(
     if kind in _SAID:
         problems.add("not-spatialdata", "error", "", _SAID[kind])
         return
-    if not found.nodes and not elements:
+    if not found.nodes and not elements and not found.broken:
         problems.add("not-zarr", "error", "", "has no zarr metadata: it is no zarr store.")
+        return
+    if found.root is None and "" in found.broken:
         return
     if found.root is None:
         what = "has neither zarr.json nor .zgroup at its top, so readers cannot open it."

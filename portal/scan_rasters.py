@@ -31,20 +31,17 @@ def scan_raster(found: Survey, base: ElementFacts, problems: Problems) -> Elemen
     if not nodes or nodes[0].array is None:
         return base.model_copy(update={"readable": False, "axes": axes, "levels": tuple(levels)})
     top = nodes[0].array
-    _check_levels(base, axes, levels, problems)
+    sound = _check_levels(base, axes, levels, problems) and bool(axes)
     _check_chunks(base, nodes, problems)
     channels = _channels(node, ome, first)
     transformations, faults = parse_transformations(first.get("coordinateTransformations"), axes)
     for fault in faults:
         problems.add("transformation-unknown", "warning", base.path, f"{fault}.")
-    box = {
-        axis: (0.0, float(size))
-        for axis, size in zip(axes, top.shape, strict=False)
-        if axis in ("x", "y", "z")
-    }
+    sizes = zip(axes, top.shape, strict=True) if sound else ()
+    box = {axis: (0.0, float(size)) for axis, size in sizes if axis in ("x", "y", "z")}
     return base.model_copy(
         update={
-            "readable": bool(axes) and len(axes) == len(top.shape),
+            "readable": sound,
             "axes": axes,
             "shape": top.shape,
             "dtype": top.dtype,
@@ -57,7 +54,7 @@ def scan_raster(found: Survey, base: ElementFacts, problems: Problems) -> Elemen
             "extent": {
                 t.coordinate_system: extent
                 for t in transformations
-                if t.affine and (extent := extent_in(t.affine, box))
+                if t.affine and box and (extent := extent_in(t.affine, box))
             },
         }
     )
@@ -106,17 +103,19 @@ def _levels(
 
 def _check_levels(
     base: ElementFacts, axes: tuple[str, ...], levels: list[Level], problems: Problems
-) -> None:
+) -> bool:
+    """Whether all levels have the dimensions of the axes."""
     for level in levels:
         if axes and len(level.shape) != len(axes):
             what = f"level {level.path!r} has shape {level.shape}, the axes are {axes}."
             problems.add("axes-mismatch", "error", base.path, what)
-            return
+            return False
     for above, below in itertools.pairwise(levels):
-        sizes = list(zip(above.shape, below.shape, strict=True))
-        if any(b > a for a, b in sizes) or all(a == b for a, b in sizes):
+        pairs = list(zip(above.shape, below.shape, strict=True)) if axes else []
+        if any(b > a for a, b in pairs) or (pairs and all(a == b for a, b in pairs)):
             what = f"level {below.path!r} {below.shape} follows {above.path!r} {above.shape}."
             problems.add("levels-not-decreasing", "warning", base.path, what)
+    return True
 
 
 def _check_chunks(base: ElementFacts, nodes: list[Node], problems: Problems) -> None:

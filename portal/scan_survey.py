@@ -101,14 +101,16 @@ class Survey:
     """What the walk found."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    """Paths of nodes whose metadata are there, but cannot be understood."""
     children: dict[str, list[str]] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     """Folders at the top and one below, whether nodes or not."""
     top_files: list[str] = field(default_factory=list)
     sizes: dict[str, list[int]] = field(default_factory=dict)
     """By element path: [bytes, files]."""
-    parquet: dict[str, bytes | str] = field(default_factory=dict)
-    """Footer by path of the file, or in words why there is none."""
+    parquet: dict[str, bytes | str | None] = field(default_factory=dict)
+    """Footer by path of the file, or in words why there is none; None when it was not read."""
     consolidated: str | None = None
     bytes: int = 0
     files: int = 0
@@ -274,6 +276,7 @@ class _Walk:
         path = entry.path
         raw = self._read(path, 0, entry.size)
         if raw is None:
+            self.found.broken.add(folder)
             return ""
         try:
             value = self.json.load(raw)
@@ -283,6 +286,8 @@ class _Walk:
             code = "consolidated-broken" if name in _CONSOLIDATED else "json-broken"
             severity = "warning" if name in _CONSOLIDATED else "error"
             self.problems.add(code, severity, path, f"is not JSON: {error}.")
+            if name not in _CONSOLIDATED:
+                self.found.broken.add(folder)
         else:
             if self.json.seen:
                 self.problems.add("json-nan", "warning", path, "holds NaN or Infinity.")
@@ -295,14 +300,14 @@ class _Walk:
         if entry.size >= 12:
             tail = self._read(entry.path, entry.size - 8, 8)
             if tail is None:
-                self.found.parquet[entry.path] = "it was not read"
+                self.found.parquet[entry.path] = None
                 return ""
             length = int.from_bytes(tail[:4], "little")
             fault = "it does not end as Parquet does"
             if tail[4:] == b"PAR1" and length <= entry.size - 12:
                 footer = self._read(entry.path, entry.size - 8 - length, length)
                 if footer is None:
-                    self.found.parquet[entry.path] = "it was not read"
+                    self.found.parquet[entry.path] = None
                     return ""
                 self.found.parquet[entry.path] = footer
                 return hashlib.sha256(footer).hexdigest()
@@ -317,6 +322,7 @@ class _Walk:
         try:
             node = _node(folder, raw)
         except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            self.found.broken.add(folder)
             what = f"its zarr metadata are not understood: {error!r}."
             self.problems.add("element-broken", "error", folder, what)
             return
@@ -352,7 +358,8 @@ class _Walk:
         if self.found.consolidated != "zarr.json":
             listed = _merge_v2(listed)
         nodes = {path: node for path, node in self.found.nodes.items() if path}
-        gone = sorted(path for path in listed if path and path not in nodes)
+        known = {"", *nodes, *self.found.broken}
+        gone = sorted(path for path in listed if path not in known)
         new = sorted(path for path in nodes if path not in listed)
         changed = sorted(
             path for path, node in nodes.items() if path in listed and _differs(node, listed[path])

@@ -6,6 +6,7 @@ the facts of an original alone. `original_faults` says whether an original can b
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Mapping
@@ -455,7 +456,7 @@ def _aim(draft: _Draft, stage: Any, controller: Any) -> None:
     values = {
         "spatialTargetX": round(aimed["target"][0], 4),
         "spatialTargetY": round(aimed["target"][1], 4),
-        "spatialZoom": aimed["zoom"],
+        "spatialZoom": round(_thrifty(aimed["zoom"], draft.hints), 3),
     }
     depth = next((i["default_z"] for _, i in _images_first(draft.hints) if i.get("z")), None)
     if depth is not None:
@@ -464,6 +465,16 @@ def _aim(draft: _Draft, stage: Any, controller: Any) -> None:
         scope = draft.scope(kind, _UID, value)
         stage.use_coordination(scope)
         controller.use_coordination(scope)
+
+
+def _thrifty(zoom: float, hints: Mapping[str, Any]) -> float:
+    """Step back a little where that spares the next finer level: four times the bytes."""
+    pixels = [image["pixel"] for image in hints["images"].values() if image.get("pixel")]
+    if not pixels:
+        return zoom
+    level = zoom + math.log2(min(pixels))
+    beyond = level - math.floor(level)
+    return zoom - beyond if level < 0 and beyond < 0.3 else zoom
 
 
 def _heatmap(table: Mapping[str, Any]) -> bool:
@@ -479,8 +490,15 @@ def _view(draft: _Draft, tile: Tile, table: Mapping[str, Any] | None) -> Any:
     if tile.view == "heatmap":
         view.set_props(transpose=True)
     if tile.view == "scatterplot" and table:
-        kinds = [e["label"] for e in table["embeddings"]]
-        view.use_coordination(draft.scope("embeddingType", _UID, kinds[0]))
+        first = table["embeddings"][0]
+        view.use_coordination(draft.scope("embeddingType", _UID, first["label"]))
+        if first.get("bounds"):
+            aimed = camera(Box(*first["bounds"]), *stage_pixels(tile.w, tile.h))
+            x, y = aimed["target"]
+            values = {"X": round(x, 4), "Y": round(-y, 4)}  # the plot's y axis points up
+            for axis, value in values.items():
+                view.use_coordination(draft.scope(f"embeddingTarget{axis}", _UID, value))
+            view.use_coordination(draft.scope("embeddingZoom", _UID, aimed["zoom"] - 0.2))
     return view
 
 

@@ -233,7 +233,7 @@ def _settings(
             "custom_dir": str(theme.resolve()),
             "font": False,
             "favicon": "assets/images/portal.svg",
-            "features": ["navigation.tabs", "content.code.copy"],
+            "features": ["navigation.tabs"],
             "palette": [
                 _palette("light", "default", "dark", "material/weather-night"),
                 _palette("dark", "slate", "light", "material/weather-sunny"),

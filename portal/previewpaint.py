@@ -22,7 +22,7 @@ __all__ = ["DARK", "Canvas", "Window", "choose_window", "tissue_box"]
 WIDTH, HEIGHT = 1280, 960
 _OVER = 2
 _LEAST_SHOWN = 0.55  # of what is of interest, when the picture is filled by cropping
-_MOST_CROPPED = 0.8  # the same where nothing lies around it
+_MOST_CROPPED = 0.7  # the same where nothing lies around it
 DARK: Color = (11, 13, 18)
 _PLAIN: Color = (86, 180, 233)
 
@@ -53,6 +53,8 @@ def choose_window(interest: Box, limits: Box | None) -> Window:
     three fifths stay in sight, and else shows all with a margin of the ground's colour.
     """
     ratio = WIDTH / HEIGHT
+    if limits is not None and interest.shared(limits) > 0.5:
+        interest = interest.common(limits)
     w, h = interest.x1 - interest.x0, interest.y1 - interest.y0
     w, h = max(w, h * 0.02, 1e-6), max(h, w * 0.02, 1e-6)
     cx, cy = (interest.x0 + interest.x1) / 2, (interest.y0 + interest.y1) / 2
@@ -64,9 +66,8 @@ def choose_window(interest: Box, limits: Box | None) -> Window:
     most = min(limits.x1 - limits.x0, (limits.y1 - limits.y0) * ratio)
     if contain <= most:
         return _inside(_centred(cx, cy, contain), limits)
-    width = max(cover, most)
-    if width <= most and min(w, width) * min(h, width / ratio) >= _LEAST_SHOWN * w * h:
-        return _inside(_centred(cx, cy, width), limits)
+    if min(w, most) * min(h, most / ratio) >= _LEAST_SHOWN * w * h:
+        return _inside(_centred(cx, cy, most), limits)
     return _centred(cx, cy, contain)
 
 

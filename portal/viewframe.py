@@ -48,6 +48,15 @@ class Box:
         common = max(width, 1e-9) * max(height, 1e-9)
         return common / min(self.area, other.area)
 
+    def common(self, other: Box) -> Box:
+        """What both boxes have in common; they must meet."""
+        return Box(
+            max(self.x0, other.x0),
+            max(self.y0, other.y0),
+            min(self.x1, other.x1),
+            min(self.y1, other.y1),
+        )
+
     def joined(self, other: Box) -> Box:
         """The smallest box around both."""
         return Box(

@@ -82,7 +82,14 @@ def write_image(placed: Placed, root: Path, system: str, budget: int) -> Written
     left_out = _levels_left_out(element, kept)
     if np.dtype(levels[0].dtype) != dtype:
         left_out.append(f"The values of {element.name} are scaled to 16 bits for the view.")
-    hints = {"rgb": rgb, "channels": channels, "z": _depth(element), "default_z": _middle(element)}
+    hints = {
+        "rgb": rgb,
+        "channels": channels,
+        "pixels": element.pixels,
+        "pixel": float(placed.affine[0, 0]) * kept[0][0],
+        "z": _depth(element),
+        "default_z": _middle(element),
+    }
     return Written(hints, tuple(left_out), total)
 
 

@@ -262,7 +262,7 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdigit() else (1, 0, p.lower()) for p in parts if p]
 
 
-def _write_embeddings(folder: Path, adata: AnnData, with_spatial: bool) -> list[dict[str, str]]:
+def _write_embeddings(folder: Path, adata: AnnData, with_spatial: bool) -> list[dict[str, Any]]:
     """The first two columns of UMAP, t-SNE and PCA, in this order; others by name."""
     found = []
     for key in adata.obsm:
@@ -283,7 +283,9 @@ def _write_embeddings(folder: Path, adata: AnnData, with_spatial: bool) -> list[
         if spatial:
             values = values * np.array([1, -1] + [1] * (values.shape[1] - 2), np.float32)
         write_array(folder / "obsm" / key, np.ascontiguousarray(values[:, :2]))
-        found.append((rank, {"key": key, "label": label}))
+        (x0, y0), (x1, y1) = values[:, :2].min(axis=0), values[:, :2].max(axis=0)
+        bounds = [float(v) for v in (x0, y0, x1, y1)]
+        found.append((rank, {"key": key, "label": label, "bounds": bounds}))
     return [entry for _, entry in sorted(found, key=lambda f: (f[0], f[1]["key"]))]
 
 
@@ -329,7 +331,8 @@ def _write_matrix(folder: Path, part: Part, budget: int, xy: np.ndarray | None) 
     for start in range(0, kept, shards):
         array[:, start : start + shards] = _dense(matrix, order[start : start + shards])
     heatmap = np.zeros(kept, bool)
-    heatmap[: min(HEATMAP_GENES, kept)] = True
+    if _comparable(_dense(matrix, order[:HEATMAP_GENES])):
+        heatmap[:HEATMAP_GENES] = True
     columns: dict[str, Any] = {"heatmap": heatmap}
     ids = [str(n) for n in adata.var_names]
     if ids != names:
@@ -343,9 +346,18 @@ def _write_matrix(folder: Path, part: Part, budget: int, xy: np.ndarray | None) 
         "genes": shown[:8],
         "first_gene": names[telling],
         "n_vars": kept,
-        "heatmap": shown[: min(HEATMAP_GENES, kept)],
+        "heatmap": [shown[i] for i in np.flatnonzero(heatmap)],
         "left_out": left_out,
     }
+
+
+def _comparable(values: np.ndarray) -> bool:
+    """Whether columns are of one magnitude, so that one colour scale shows them all."""
+    tops = np.percentile(np.abs(values), 99, axis=0)
+    tops = tops[tops > 0]
+    # Counts of genes differ by nature; a few measured features must share their unit.
+    limit = 30 if values.shape[1] >= 20 else 3
+    return tops.size > 1 and float(tops.max() / np.median(tops)) < limit
 
 
 def gene_names(adata: AnnData) -> list[str]:

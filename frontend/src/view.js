@@ -134,12 +134,8 @@ export class View {
     this.say('Loading the data…');
     // Vitessce leaves its element to React, so it gets one of its own each time.
     const element = document.createElement('div');
-    const { height, stop } = followHeight(this.figure, this.stage, (now) => {
-      element.style.height = `${now}px`;
-      this.mounted?.setHeight(now);
-    });
-    element.style.height = `${height}px`;
     this.stage.append(element);
+    const { height, stop } = followHeight(this.stage, element, (now) => this.mounted?.setHeight(now));
     const mounted = viewer.mount(element, fit(shown, this.stage.clientWidth), {
       stores,
       theme: theme(),
@@ -336,21 +332,23 @@ function onTheme(act) {
 }
 
 /**
- * Vitessce wants its height in pixels: that of the stage, which the stylesheet sets, or the rest of a full screen.
- * @param {HTMLElement} figure
- * @param {HTMLElement} stage still empty, so that its height is the stylesheet's
+ * Vitessce wants its height in pixels: that of the stage, which the stylesheet sets.
+ * @param {HTMLElement} stage
+ * @param {HTMLElement} element in the stage
  * @param {(height: number) => void} act
  */
-function followHeight(figure, stage, act) {
-  const styled = stage.clientHeight >= LEAST_HEIGHT;
+function followHeight(stage, element, act) {
   const measure = () => {
-    if (document.fullscreenElement === figure) return window.innerHeight - stage.getBoundingClientRect().top;
-    return styled ? stage.clientHeight : window.innerHeight * 0.8;
+    element.style.height = '0'; // or the stage could never become lower than what it holds
+    const rest = document.fullscreenElement ? window.innerHeight - stage.getBoundingClientRect().top : window.innerHeight * 0.8;
+    const height = stage.clientHeight >= LEAST_HEIGHT ? stage.clientHeight : Math.max(LEAST_HEIGHT, Math.round(rest));
+    element.style.height = `${height}px`;
+    return height;
   };
-  const height = () => Math.max(LEAST_HEIGHT, Math.round(measure()));
-  let last = height();
+  const height = measure();
+  let last = height;
   const update = () => {
-    const now = height();
+    const now = measure();
     if (now !== last) act(last = now);
   };
   const observer = new ResizeObserver(update);
@@ -362,7 +360,7 @@ function followHeight(figure, stage, act) {
     window.removeEventListener('resize', update);
     document.removeEventListener('fullscreenchange', update);
   };
-  return { height: last, stop };
+  return { height, stop };
 }
 
 /** Asked before anything is loaded: without it the viewer would show an empty frame. */

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
+
+from markupsafe import Markup, escape
 
 from portal.cards import UNKNOWN, Card
 from portal.config import SiteConfig
@@ -18,36 +20,61 @@ from portal.record import Record, Value
 from portal.snippets import snippets_of
 from portal.words import count, initial_capital, number, plain, size, web_address
 
-__all__ = ["page_context"]
+__all__ = ["ValueWriter", "page_context"]
 
 _SEVERITY = {"error": ("bad", "Error"), "warning": ("warn", "Warning"), "info": ("note", "Note")}
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A value on the page: its label, its id, where its landing page is, and who said it."""
+    """A value on the page: its label, its id, and where its landing page is."""
 
     label: str
     id: str | None
     address: str | None
     written: str
-    source: str
-    source_kind: str
     known: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of facts: a label, its values, a small second line."""
+    """One line of facts: a label, its values as HTML or a text, a small second line."""
 
     label: str
-    values: tuple[Term, ...] = ()
+    html: Markup | None = None
     text: str = ""
     note: str = ""
     href: str | None = None
-    italic: bool = False
-    source_kind: str = ""
-    source: str = ""
+    scanned: str = ""
+    """Where in the store it was found; empty for what is declared."""
+
+
+class ValueWriter:
+    """Values as HTML. Those that many records share are written once."""
+
+    def __init__(self, facets: Facets, render: Callable[..., Markup], root: str) -> None:
+        self.facets = facets
+        self.render = render
+        self.root = root
+        self.known: dict[tuple[object, ...], Markup] = {}
+
+    def write(self, column: str, values: Sequence[Value], integer: bool = False) -> Markup:
+        """The values of one field, with their ids and the ways to their landing pages."""
+        key = (column, *((v.label, v.id, v.written) for v in values))
+        html = self.known.get(key)
+        if html is not None:
+            return html
+        terms = tuple(_term(column, v, self.facets) for v in values)
+        if integer:
+            terms = tuple(_grouped(t) for t in terms)
+        if len(terms) == 1 and terms[0].known and not (terms[0].id or terms[0].address):
+            return escape(terms[0].label)
+        html = self.render(
+            "partials/values.html", terms=terms, italic=column == "organism", root=self.root
+        )
+        if any(t.address for t in terms):
+            self.known[key] = html
+        return html
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +89,11 @@ class FileLine:
 
 
 def page_context(
-    record: Record, card: Card, facets: Facets, schema: Schema, config: SiteConfig
+    record: Record, card: Card, writer: ValueWriter, schema: Schema, config: SiteConfig
 ) -> dict[str, Any]:
     """What the template of an artifact's page needs, apart from its neighbours in lists."""
     terms = {
-        name: tuple(_term(name, v, facets) for v in values)
+        name: writer.write(name, values, _is_integer(schema, name))
         for name, values in record.values.items()
     }
     problems = [(*_SEVERITY[p.severity], p) for p in record.problems]
@@ -97,23 +124,20 @@ def page_context(
 
 def _term(column: str, value: Value, facets: Facets) -> Term:
     label = plain(value.label)
-    kind = "declared" if value.source == "declared" else "scanned"
     return Term(
         label=label,
         id=value.id if value.id != value.label else None,
         address=facets.address(column, label),
         written=plain(value.written or ""),
-        source=value.source,
-        source_kind=kind,
         known=label.casefold() != UNKNOWN,
     )
 
 
-def _ten_facts(record: Record, terms: Mapping[str, tuple[Term, ...]]) -> list[Row]:
+def _ten_facts(record: Record, terms: Mapping[str, Markup]) -> list[Row]:
     """The ten that a person decides by, always the same and in the same order."""
 
-    def row(label: str, field: str, note: str = "", italic: bool = False) -> Row:
-        return Row(label, terms.get(field, ()), note=note, italic=italic)
+    def row(label: str, field: str, note: str = "") -> Row:
+        return Row(label, terms.get(field), note=note)
 
     def said(*fields: str) -> str:
         found = (plain(", ".join(record.labels(f))) for f in fields)
@@ -123,7 +147,7 @@ def _ten_facts(record: Record, terms: Mapping[str, tuple[Term, ...]]) -> list[Ro
     return [
         row("Technology", "technology", said("chemistry_version")),
         row("Assay", "assay"),
-        row("Organism", "organism", italic=True),
+        row("Organism", "organism"),
         row("Tissue", "tissue"),
         row("Disease", "disease", said("disease_details")),
         Row("Preparation", text=preparation),
@@ -154,7 +178,7 @@ def _image(record: Record) -> str:
     images = record.facts.of("images") if record.facts else []
     readable = [e for e in images if e.shape and len(e.shape) >= 2]
     if not readable:
-        return "none" if record.facts and not images else ""
+        return "none" if record.facts and record.facts.elements and not images else ""
     largest = max(readable, key=lambda e: e.shape[-1] * e.shape[-2])  # type: ignore[index]
     height, width = largest.shape[-2:]  # type: ignore[index]
     colour = (
@@ -193,28 +217,27 @@ def _store_note(record: Record) -> str:
 
 
 def _metadata(
-    record: Record, terms: Mapping[str, tuple[Term, ...]], schema: Schema
+    record: Record, terms: Mapping[str, Markup], schema: Schema
 ) -> list[tuple[str, list[Row]]]:
     """The values by group of the schema, in its order; what the schema lacks comes last."""
     groups: dict[str, list[Row]] = {}
-    for name, values in terms.items():
+    for name, html in terms.items():
         known = schema.fields.get(name)
-        if known and known.type == "integer":
-            values = tuple(_grouped(v) for v in values)
-        row = Row(
-            label=(known.label if known and known.label else initial_capital(name)),
-            values=values,
-            italic=name == "organism",
-            source_kind=values[0].source_kind,
-            source=values[0].source,
-        )
+        label = known.label if known and known.label else initial_capital(name)
+        source = record.values[name][0].source
+        row = Row(label, html, scanned="" if source == "declared" else source)
         groups.setdefault(known.group if known else "Other", []).append(row)
     return list(groups.items())
 
 
+def _is_integer(schema: Schema, name: str) -> bool:
+    known = schema.fields.get(name)
+    return bool(known) and known.type == "integer" and "year" not in name
+
+
 def _grouped(term: Term) -> Term:
-    """A count with separators; a year or a text stays as it is."""
-    digits = term.label.isdigit() and len(term.label) > 4
+    """A count with separators; a text stays as it is."""
+    digits = term.label.isdecimal() and len(term.label) > 3
     return replace(term, label=number(int(term.label))) if digits else term
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from portal.facts import Column, ElementFacts, ElementKind, StoreFacts
-from portal.words import count, initial_capital, number, size
+from portal.words import count, initial_capital, number, plain, size
 
 __all__ = ["ElementGroup", "ElementLine", "Fact", "element_groups"]
 
@@ -33,7 +33,6 @@ class ElementLine:
     summary: str
     systems: tuple[str, ...]
     bytes: str
-    readable: bool
     facts: list[Fact]
 
 
@@ -73,12 +72,16 @@ def _line(e: ElementFacts) -> ElementLine:
     if e.version:
         facts.append(Fact("Format", e.version))
     return ElementLine(
-        name=e.name,
-        summary=summary if e.readable else "could not be read",
-        systems=e.coordinate_systems,
+        name=plain(e.name),
+        summary=plain(summary) if e.readable else "could not be read",
+        systems=tuple(plain(s) for s in e.coordinate_systems),
         bytes=size(e.bytes) if e.bytes is not None else "",
-        readable=e.readable,
-        facts=facts,
+        facts=[
+            f
+            if f.label.isascii() and f.text.isascii() and f.rest.isascii()
+            else Fact(plain(f.label), plain(f.text), plain(f.rest), f.n_rest)
+            for f in facts
+        ],
     )
 
 

@@ -66,7 +66,7 @@ def dataset(
 
 def script(data: Mapping[str, Any], dumps: Any) -> Markup:
     """A data block; `dumps` writes JSON that can't end the script element."""
-    return Markup('<script type="application/ld+json">{}</script>').format(Markup(dumps(data)))
+    return Markup(f'<script type="application/ld+json">{dumps(data)}</script>')
 
 
 def _identifiers(record: Record) -> list[str]:

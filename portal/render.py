@@ -19,7 +19,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from portal import jsonld, words
-from portal.artifactpage import page_context
+from portal.artifactpage import ValueWriter, page_context
 from portal.cards import UNKNOWN, Card, card_of
 from portal.config import SiteConfig
 from portal.facetpages import FacetColumn, Facets, FacetValue, facets_of
@@ -100,7 +100,7 @@ def make_environment(config: SiteConfig) -> Environment:
     env.globals.update(
         icon=icon, count=words.count, number=words.number, compact=words.compact, size=words.size
     )
-    env.filters.update(plain=words.plain, slug=words.slugify)
+    env.filters.update(plain=words.plain, sentence=words.sentence)
     return env
 
 
@@ -132,6 +132,7 @@ class _Site:
         for record in self.listed:
             for slug in record.collections:
                 self.members.setdefault(slug, []).append(record)
+        self.writer = ValueWriter(self.facets, self.render, root="../../")
         self.fragments: dict[tuple[str, str], str] = {}
         symbols = self.env.get_template("icons.svg").render()
         self.symbols = {m[1]: m[0] for m in _SYMBOL.finditer(symbols)}
@@ -458,7 +459,7 @@ class _Site:
         children: Sequence[str],
     ) -> None:
         card = self.cards[record.id]
-        context = page_context(record, card, self.facets, self.schema, self.config)
+        context = page_context(record, card, self.writer, self.schema, self.config)
         open_to_all = record.status in ("public", "superseded")
         has_view = bool(record.products.view.config) and open_to_all and "view" in self.assets
         content = self.render(

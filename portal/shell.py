@@ -266,6 +266,8 @@ def _palette(name: str, scheme: str, other: str, icon: str) -> dict[str, object]
     return {
         "media": f"(prefers-color-scheme: {name})",
         "scheme": scheme,
+        "primary": "custom",  # the colours are those of our own style sheet
+        "accent": "custom",
         "toggle": {"icon": icon, "name": f"Switch to {other} mode"},
     }
 

@@ -10,9 +10,10 @@ import json
 import re
 import shlex
 from dataclasses import dataclass
+from html import escape
 from urllib.parse import urlsplit
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from portal.record import Record
 
@@ -151,8 +152,7 @@ def _highlight(text: str) -> Markup:
     out, end = [], 0
     for match in _TOKEN.finditer(text):
         tag = match.lastgroup
-        out.append(escape(text[end : match.start()]))
-        out.append(Markup("<{0}>{1}</{0}>").format(Markup(tag), match[0]))
+        out.append(f"{escape(text[end : match.start()])}<{tag}>{escape(match[0])}</{tag}>")
         end = match.end()
     out.append(escape(text[end:]))
-    return Markup("").join(out)
+    return Markup("".join(out))

@@ -12,6 +12,7 @@ __all__ = [
     "initial_capital",
     "number",
     "plain",
+    "sentence",
     "size",
     "slugify",
     "web_address",
@@ -59,8 +60,12 @@ def plain(text: str) -> str:
 
 def initial_capital(name: str) -> str:
     """`development_stage` as a label: `Development stage`."""
-    words = name.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
+    return sentence(name.replace("_", " ").strip())
+
+
+def sentence(text: str) -> str:
+    """With a capital at the start."""
+    return text[:1].upper() + text[1:]
 
 
 def slugify(text: str) -> str:

@@ -8,7 +8,9 @@ not believed: before anything is decompressed, the size it says it will have mus
 
 from __future__ import annotations
 
+import struct
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 from portal.scan_survey import ArrayMeta, Node
@@ -16,7 +18,6 @@ from portal.store import Files, ReadLimit
 
 __all__ = ["UnreadableArray", "read_values"]
 
-_FILTERS = ("vlen-utf8",)
 _PLAIN = ("blosc", "zstd", "lz4", "zlib", "gzip")
 
 
@@ -50,64 +51,100 @@ def read_values(files: Files, node: Node, stop: int | None = None) -> list[Any]:
         raise UnreadableArray(f"{node.path} cannot be decoded: {error}") from None
 
 
-def _direct_codecs(node: Node) -> list[dict[str, Any]] | None:
-    """The steps that decode a chunk, as (id, settings); None when zarr has to do it."""
+def _direct_codecs(node: Node) -> list[str] | None:
+    """The codecs that undo a chunk, in order; None when zarr has to do it."""
     array = node.array
     assert array is not None
-    if array.shards is not None:
+    if array.dtype == "string":
+        last = ["vlen-utf8"]
+    elif array.dtype[:3] in ("int", "uin", "flo", "boo"):
+        last = []
+    else:
         return None
     if node.zarr_format == 2:
         meta = node.meta[".zarray"]
-        compressor, filters = meta.get("compressor"), meta.get("filters") or []
-        steps = ([compressor] if compressor else []) + list(reversed(filters))
-        plain = array.dtype == "string" and meta["dtype"] == "|O"
-        ok = [f["id"] for f in filters] == list(_FILTERS) if plain else not filters
-        ok = ok and meta.get("order", "C") == "C" and array.dtype not in ("object", "structured")
-        ok = ok and all(s["id"] in (*_PLAIN, *_FILTERS) for s in steps)
-        return steps if ok and not array.dtype.startswith(("datetime", "timedelta")) else None
-    names = [c["name"] for c in node.meta.get("codecs") or []]
-    if node.meta.get("data_type") == "string":
-        first = "vlen-utf8"
-    elif array.dtype[:3] in ("int", "uin", "flo", "boo"):
-        first = "bytes"
+        filters = [f["id"] for f in meta.get("filters") or ()]
+        if filters != last or meta.get("order", "C") != "C" or (last and meta["dtype"] != "|O"):
+            return None
+        compressor = meta.get("compressor")
+        steps = [compressor["id"]] if compressor else []
     else:
-        return None
-    if names[:1] != [first] or any(n not in ("zstd", "gzip", "blosc") for n in names[1:]):
-        return None
-    steps = [{"id": name} for name in reversed(names[1:])]
-    return steps + ([{"id": "vlen-utf8"}] if first == "vlen-utf8" else [])
+        codecs = node.meta["codecs"]
+        if array.shards is not None:
+            codecs = _inner_codecs(codecs)
+        names = [c["name"] for c in codecs]
+        if names[:1] != (last or ["bytes"]) or (last and node.meta["data_type"] != "string"):
+            return None
+        steps = names[:0:-1]
+    return steps + last if all(step in _PLAIN for step in steps) else None
 
 
-def _direct(files: Files, node: Node, length: int, steps: list[dict[str, Any]]) -> list[Any]:
+def _inner_codecs(codecs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The codecs within a shard, if its index is where and how it is by default."""
+    if len(codecs) != 1:
+        return []
+    settings = codecs[0]["configuration"]
+    index = [c["name"] for c in settings.get("index_codecs") or ()]
+    usual = index == ["bytes", "crc32c"] and settings.get("index_location", "end") == "end"
+    return settings["codecs"] if usual else []
+
+
+def _direct(files: Files, node: Node, length: int, steps: list[str]) -> list[Any]:
     array = node.array
     assert array is not None
-    if not array.shape:
-        return _chunk(files, node, (), 1, steps)[:1]
+    size = array.chunks[0] if array.shape else 1
     values: list[Any] = []
-    size = array.grid[0]
-    for index in range(-(-length // size)):
-        wanted = min(size, length - index * size)
-        chunk = _chunk(files, node, (index,), wanted, steps)
+    for data in _chunks(files, node, -(-length // size)):
+        wanted = min(size, length - len(values))
+        if data is None:
+            values.extend([_fill(node)] * wanted)
+            continue
+        chunk = _undone(files, node, data, steps)
         if len(chunk) < wanted:
-            raise UnreadableArray(f"{node.path}: chunk {index} is too short")
+            raise UnreadableArray(f"{node.path}: a chunk is too short")
         values.extend(chunk if len(chunk) == wanted else chunk[:wanted])
     return values
 
 
-def _chunk(
-    files: Files, node: Node, index: tuple[int, ...], wanted: int, steps: list[dict[str, Any]]
-) -> list[Any]:
+def _chunks(files: Files, node: Node, count: int) -> Iterator[bytes | None]:
+    """The first `count` chunks as they are stored, out of their shards; None when absent."""
     array = node.array
     assert array is not None
-    path = f"{node.path}/{array.key(index)}" if node.path else array.key(index)
-    try:
-        data: Any = files.read(path)
-    except FileNotFoundError:
-        return [_fill(node)] * wanted
+    each = array.grid[0] // array.chunks[0] if array.shards else 1
+    for number in range(-(-count // each)):
+        key = array.key((number,) if array.shape else ())
+        data: bytes | None
+        try:
+            data = files.read(f"{node.path}/{key}" if node.path else key)
+        except FileNotFoundError:
+            data = None
+        if array.shards is None:
+            yield data
+            continue
+        within = min(each, count - number * each)
+        yield from [None] * within if data is None else _unsharded(data, each)[:within]
+
+
+def _unsharded(data: bytes, count: int) -> list[bytes | None]:
+    """Chunks of a shard: at its end (offset, bytes) of each in 64 bits, and a checksum.
+
+    Format: zarr v3, sharding-indexed 1.0. Both numbers are all ones for an absent chunk.
+    """
+    start = len(data) - 16 * count - 4
+    if start < 0:
+        raise UnreadableArray("a shard is cut short")
+    places = struct.unpack_from(f"<{2 * count}Q", data, start)
+    return [
+        None if offset == 2**64 - 1 else data[offset : offset + size]
+        for offset, size in zip(places[::2], places[1::2], strict=True)
+    ]
+
+
+def _undone(files: Files, node: Node, data: Any, steps: list[str]) -> list[Any]:
     for step in steps:
-        if step["id"] == "vlen-utf8":
+        if step == "vlen-utf8":
             return _texts(data)
-        data = _decompress(files, path, step["id"], data)
+        data = _decompress(files, node.path, step, data)
     return _numbers(node, data)
 
 
@@ -165,8 +202,9 @@ def _numbers(node: Node, data: bytes) -> list[Any]:
         dtype = np.dtype(node.meta[".zarray"]["dtype"])
     else:
         dtype = np.dtype("bool" if array.dtype == "boolean" else array.dtype)
-        configuration = node.meta["codecs"][0].get("configuration") or {}
-        if configuration.get("endian") == "big":
+        codecs = node.meta["codecs"]
+        first = (_inner_codecs(codecs) if array.shards else codecs)[0]
+        if (first.get("configuration") or {}).get("endian") == "big":
             dtype = dtype.newbyteorder(">")
     values = np.frombuffer(data, dtype).tolist()
     return [_text(v) for v in values] if dtype.kind == "S" else values

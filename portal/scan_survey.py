@@ -130,22 +130,15 @@ class _NaNSpotter:
 
     def __init__(self) -> None:
         self.seen = False
-        self._decoder = json.JSONDecoder(parse_constant=self._constant, parse_float=self._float)
+        self._decoder = json.JSONDecoder(parse_constant=self._constant)
 
     def _constant(self, _: str) -> None:
         self.seen = True
 
-    def _float(self, text: str) -> float | None:
-        value = float(text)
-        if math.isinf(value):
-            self.seen = True
-            return None
-        return value
-
     def load(self, raw: bytes) -> Any:
         """Raises ValueError for anything that is not JSON, RecursionError for a deep nest."""
         self.seen = False
-        return self._decoder.decode(raw.decode("utf-8-sig"))
+        return self._decoder.decode(raw.decode())
 
 
 def json_safe(value: Any, depth: int = 64) -> Any:
@@ -224,19 +217,19 @@ class _Walk:
             size[1] += 1
         elif len(parts) == 1:
             found.top_files.append(name)
-        digest = ""
+        content = b""
         if name in METADATA_NAMES:
-            digest = self._metadata(folder, name, entry)
+            content = self._metadata(folder, name, entry)
         else:
             if name.endswith(".parquet") and parts[0] in ("points", "shapes"):
-                digest = self._footer(entry)
+                content = self._footer(entry)
             elif folder in self.raw:
                 # The first file after the metadata: from here on chunks can be told.
                 self._finish(folder)
             if self.array is not None and path.startswith(self.array_prefix):
                 self._chunk(path[len(self.array_prefix) :], entry.size)
-        line = f"{path}\0{entry.size}\0{digest}\n"
-        self.hash.update(line.encode("utf-8", "surrogatepass"))
+        line = f"{path}\0{entry.size}\0{len(content)}\n"
+        self.hash.update(line.encode("utf-8", "surrogatepass") + content)
 
     def _chunk(self, key: str, size: int) -> None:
         assert self.array is not None
@@ -272,12 +265,12 @@ class _Walk:
             self.problems.add("file-unreadable", "error", path, f"cannot be read: {reason}.")
         return None
 
-    def _metadata(self, folder: str, name: str, entry: Entry) -> str:
+    def _metadata(self, folder: str, name: str, entry: Entry) -> bytes:
         path = entry.path
         raw = self._read(path, 0, entry.size)
         if raw is None:
             self.found.broken.add(folder)
-            return ""
+            return b""
         try:
             value = self.json.load(raw)
             if not isinstance(value, dict):
@@ -292,27 +285,27 @@ class _Walk:
             if self.json.seen:
                 self.problems.add("json-nan", "warning", path, "holds NaN or Infinity.")
             self.raw.setdefault(folder, {})[name] = value
-        return hashlib.sha256(raw).hexdigest()
+        return raw
 
-    def _footer(self, entry: Entry) -> str:
+    def _footer(self, entry: Entry) -> bytes:
         """Keep the footer of a Parquet file: at its end stand its length and `PAR1`."""
         fault = "it is too short to be Parquet"
         if entry.size >= 12:
             tail = self._read(entry.path, entry.size - 8, 8)
             if tail is None:
                 self.found.parquet[entry.path] = None
-                return ""
+                return b""
             length = int.from_bytes(tail[:4], "little")
             fault = "it does not end as Parquet does"
             if tail[4:] == b"PAR1" and length <= entry.size - 12:
                 footer = self._read(entry.path, entry.size - 8 - length, length)
                 if footer is None:
                     self.found.parquet[entry.path] = None
-                    return ""
+                    return b""
                 self.found.parquet[entry.path] = footer
-                return hashlib.sha256(footer).hexdigest()
+                return footer
         self.found.parquet[entry.path] = fault
-        return ""
+        return b""
 
     def _finish(self, folder: str) -> None:
         """Make the node of a folder from its metadata files."""
@@ -389,6 +382,8 @@ def _merge_v2(listed: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _differs(node: Node, listed: Any) -> bool:
     if not isinstance(listed, dict):
         return True
+    if listed == node.meta:
+        return False
     if node.zarr_format == 2:
         attributes = listed.get(".zattrs") or {}
         return attributes != node.attributes or listed.get(".zarray") != node.meta.get(".zarray")

@@ -19,6 +19,16 @@ __all__ = ["UnknownTransformation", "extent_in", "parse_transformations"]
 
 SPACE = ("x", "y", "z")
 Affine = tuple[tuple[float, ...], ...]
+_CANNOT = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What numbers and names of any shape may raise while they are made a matrix."""
 Row = dict[str, float]
 """A linear form: coefficient by input axis; the constant under the name ``1``."""
 _ONE = "1"
@@ -49,7 +59,7 @@ def parse_transformations(
         affine: Affine | None = None
         try:
             affine = _matrix(item, axes)
-        except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
+        except _CANNOT as error:
             faults.append(f"the transformation to {system!r} ({kind}) is not understood: {error}")
         found[system] = Transformation(
             coordinate_system=system, kind=kind, affine=affine, unit=_unit(item.get("output"))

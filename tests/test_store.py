@@ -1,0 +1,255 @@
+"""Reading the files of a store, above all of one that means harm."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from portal.store import Entry, FolderFiles, ReadLimit, StoreError, ZipFiles, open_files
+from tests.stores import sound, zipped
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "store.zarr"
+    (root / "b/inner").mkdir(parents=True)
+    (root / "a").mkdir()
+    (root / "b/0.0").write_bytes(b"chunk")
+    (root / "b/zarr.json").write_bytes(b"{}")
+    (root / "b/inner/x").write_bytes(b"12")
+    (root / "a/file").write_bytes(b"hello")
+    (root / "zarr.json").write_bytes(b"{}")
+    return root
+
+
+ORDER = ["zarr.json", "a", "a/file", "b", "b/zarr.json", "b/0.0", "b/inner", "b/inner/x"]
+
+
+def test_a_walk_gives_metadata_then_files_then_folders(folder):
+    assert [e.path for e in open_files(folder, limit=100).walk()] == ORDER
+
+
+@pytest.mark.parametrize("top", ["", "store.zarr/"])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_zip_is_walked_and_read_as_its_folder_is(folder, tmp_path, top, method):
+    with open_files(zipped(folder, tmp_path / "s.zarr.zip", top, method), limit=100) as files:
+        assert isinstance(files, ZipFiles)
+        assert [e.path for e in files.walk()] == ORDER
+        assert files.read("a/file") == b"hello"
+        assert files.read_range("a/file", 1, 3) == b"ell"
+        assert files.size("a/file") == 5
+        assert files.size("a") is None
+        assert files.name == "s.zarr"
+
+
+def test_the_walk_knows_sizes_and_times(folder):
+    entries = {e.path: e for e in open_files(folder, limit=0).walk()}
+    assert entries["a/file"].size == 5
+    assert entries["a/file"].mtime == pytest.approx((folder / "a/file").stat().st_mtime)
+    assert entries["a"].kind == "folder"
+
+
+def test_reads_are_counted_and_stop_at_the_limit(folder):
+    files = open_files(folder, limit=7)
+    assert files.read("a/file") == b"hello"
+    assert files.bytes_read == 5
+    with pytest.raises(ReadLimit, match=r"b/0\.0"):
+        files.read("b/0.0")
+    assert files.bytes_read == 5
+    assert files.read("b/inner/x") == b"12"
+
+
+def test_a_range_of_a_compressed_member_costs_what_is_decompressed(folder, tmp_path):
+    path = zipped(folder, tmp_path / "s.zip", method=zipfile.ZIP_DEFLATED)
+    files = open_files(path, limit=100)
+    files.read_range("a/file", 3, 2)
+    assert files.bytes_read == 5
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path):
+    bomb = tmp_path / "bomb.zarr.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zarr.json", b" " * 50_000_000)
+    files = open_files(bomb, limit=1_000_000)
+    with pytest.raises(ReadLimit):
+        files.read("zarr.json")
+    with pytest.raises(ReadLimit):
+        files.read_range("zarr.json", 49_000_000, 8)
+
+
+@pytest.mark.parametrize("path", ["../secret", "b/../../secret", "/etc/hostname", "a/../b/0.0"])
+def test_paths_that_lead_outside_do_not_exist(folder, path):
+    (folder.parent / "secret").write_text("secret")
+    files = open_files(folder, limit=1000)
+    assert files.size(path) is None
+    with pytest.raises(FileNotFoundError):
+        files.read(path)
+    with pytest.raises(FileNotFoundError):
+        files.read_range(path, 0, 3)
+
+
+def test_links_are_told_and_never_followed(folder):
+    secret = folder.parent / "outside"
+    secret.mkdir()
+    (secret / "file").write_text("secret")
+    (folder / "out").symlink_to(secret)
+    (folder / "out-file").symlink_to(secret / "file")
+    (folder / "within").symlink_to("a")
+    (folder / "loop").symlink_to(".")
+    (folder / "dangling").symlink_to("nowhere-at-all/../..")
+    files = open_files(folder, limit=1000)
+    kinds = {e.path: e.kind for e in files.walk()}
+    assert kinds["out"] == kinds["out-file"] == "link-outside"
+    assert kinds["within"] == kinds["loop"] == "link-inside"
+    assert not any(path.startswith(("out/", "within/", "loop/")) for path in kinds)
+    for path in ("out/file", "within/file"):
+        with pytest.raises(FileNotFoundError):
+            files.read(path)
+    with pytest.raises(OSError, match="out-file"):
+        files.read_range("out-file", 0, 3)
+
+
+def test_a_link_put_in_the_place_of_a_folder_after_the_walk_is_not_followed(folder):
+    outside = folder.parent / "outside"
+    outside.mkdir()
+    (outside / "x").write_text("secret")
+    files = open_files(folder, limit=1000)
+    for _ in files.walk():
+        pass
+    files.read("a/file")
+    (folder / "b/inner/x").unlink()
+    (folder / "b/inner").rmdir()
+    (folder / "b/inner").symlink_to(outside)
+    with pytest.raises(FileNotFoundError):
+        files.read("b/inner/x")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_a_pipe_is_told_and_does_not_hang_the_scan(folder):
+    os.mkfifo(folder / "pipe")
+    files = open_files(folder, limit=1000)
+    assert Entry("pipe", "special") in list(files.walk())
+    assert files.size("pipe") is None
+    with pytest.raises(FileNotFoundError):
+        files.read("pipe")
+
+
+def test_a_folder_without_permission_is_told(folder, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).rstrip("/").endswith("/a"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    entries = list(open_files(folder, limit=1000).walk())
+    assert Entry("a", "unreadable", note="Permission denied") in entries
+    assert "b/0.0" in [e.path for e in entries]
+
+
+@pytest.fixture
+def deep(tmp_path):
+    """Far more folders in one another than the system takes in a path."""
+    here, root = Path.cwd(), tmp_path / "deep.zarr"
+    root.mkdir()
+    os.chdir(root)
+    depth = 0
+    try:
+        for depth in range(1500):  # noqa: B007 - as deep as the system allows
+            os.mkdir("d")
+            os.chdir("d")
+        yield root
+        # pytest's own cleaning recurses, and would not get to the bottom.
+        for _ in range(depth + 1):
+            os.chdir("..")
+            os.rmdir("d")
+    finally:
+        os.chdir(here)
+
+
+def test_a_very_deep_store_is_walked(deep):
+    entries = list(open_files(deep, limit=1000).walk())
+    assert len(entries) >= 1500
+    assert {e.kind for e in entries} <= {"folder", "unreadable"}
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("/etc/passwd", "absolute"),
+        ("../up", "leads out"),
+        ("a/../../up", "leads out"),
+        ("a\\..\\up", "leads out"),
+        ("C:/windows", "absolute"),
+        ("a//b", "empty part"),
+    ],
+)
+def test_members_of_a_zip_that_lead_outside_are_refused(tmp_path, name, why):
+    path = tmp_path / "s.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("zarr.json", "{}")
+        archive.writestr(name, "x")
+    files = open_files(path, limit=1000)
+    bad = [e for e in files.walk() if e.kind == "bad"]
+    assert len(bad) == 1
+    assert why in bad[0].note
+    with pytest.raises(FileNotFoundError):
+        files.read(name)
+
+
+def test_links_and_doubles_in_a_zip_are_told(tmp_path):
+    path = tmp_path / "s.zip"
+    link = zipfile.ZipInfo("link")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("zarr.json", "{}")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("zarr.json", "[]")
+    files = open_files(path, limit=1000)
+    kinds = [(e.path, e.kind) for e in files.walk()]
+    assert ("link", "link-outside") in kinds
+    assert ("zarr.json", "bad") in kinds
+    with pytest.raises(FileNotFoundError):
+        files.read("link")
+
+
+def test_a_damaged_member_is_an_error_of_reading(folder, tmp_path):
+    path = zipped(folder, tmp_path / "s.zip")
+    data = path.read_bytes().replace(b"hello", b"hellx")
+    path.write_bytes(data)
+    with pytest.raises(OSError, match="broken"):
+        open_files(path, limit=1000).read("a/file")
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("https://example.org/x.zarr", "source-unsupported"),
+        ("nowhere.zarr", "source-absent"),
+        ("nul\0byte", "source-absent"),
+    ],
+)
+def test_what_cannot_be_opened_says_why(source, code):
+    with pytest.raises(StoreError) as caught:
+        open_files(source, limit=1000)
+    assert caught.value.code == code
+
+
+def test_a_file_that_is_no_zip_says_so(tmp_path):
+    (tmp_path / "x.zarr.zip").write_text("no")
+    with pytest.raises(StoreError) as caught:
+        open_files(tmp_path / "x.zarr.zip", limit=1000)
+    assert caught.value.code == "zip-broken"
+
+
+def test_a_link_to_a_store_is_opened_as_the_store(tmp_path):
+    maker = sound(tmp_path / "real.zarr")
+    (tmp_path / "link.zarr").symlink_to(maker.root)
+    files = open_files(tmp_path / "link.zarr", limit=1_000_000)
+    assert isinstance(files, FolderFiles)
+    assert files.read("zarr.json") == (maker.root / "zarr.json").read_bytes()

@@ -234,6 +234,8 @@ def _view(draft: Draft, tile: Tile, table: Mapping[str, Any] | None) -> Any:
     view.use_coordination(*linked(draft, *FOLLOWED).values())
     if tile.view == "heatmap":
         view.set_props(transpose=True)
+    if tile.view == "layerControllerBeta":
+        view.set_props(globalDisable3d=True)  # the viewer's bundle has no volume renderer
     if tile.view == "scatterplot" and table:
         first = table["embeddings"][0]
         view.use_coordination(draft.scope("embeddingType", UID, first["label"]))

@@ -210,7 +210,6 @@ def _bytes(pq: Any, table: Any, metadata: dict[str, str], index: str | None) -> 
             n for n in table.column_names if str(table.schema.field(n).type) == "string"
         ],
         write_statistics=False,
-        store_schema=False,
     )
     return sink.getvalue()
 

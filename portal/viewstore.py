@@ -19,6 +19,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import numpy as np
 
 from portal.errors import BuildError, PortalError
 from portal.facts import StoreFacts
-from portal.viewframe import Frame, Placed, axis_aligned, choose_frame
+from portal.viewframe import Box, Frame, Placed, axis_aligned, choose_frame
 from portal.viewraster import write_image, write_labels
 from portal.viewshapes import write_points, write_shapes
 from portal.viewsource import Source, open_source
@@ -141,7 +142,7 @@ def _write(source: Source, root: Path, max_bytes: int) -> _Making:
     if not drawn and not usable:
         raise NothingToShow(_why_nothing(making))
     for kind in ("images", "labels", "shapes", "points", "tables"):
-        if making.hints[kind]:
+        if (root / kind).is_dir():
             write_group(root / kind, {})
     making.hints |= _view_of(making)
     making.left_out += _not_at_first(making)
@@ -285,8 +286,8 @@ def _view_of(making: _Making) -> dict[str, Any]:
     """The system's name, the box of what is drawn, and which table leads."""
     tables = making.hints["tables"]
     main = max(
-        tables,
-        key=lambda n: (tables[n]["attached"], bool(tables[n]["genes"]), tables[n]["n_obs"], n),
+        sorted(tables),
+        key=lambda n: (tables[n]["attached"], bool(tables[n]["genes"]), tables[n]["n_obs"]),
         default=None,
     )
     hints: dict[str, Any] = {"main_table": main}
@@ -297,20 +298,22 @@ def _view_of(making: _Making) -> dict[str, Any]:
         **hints,
         "coordinate_system": making.system,
         "bounds": [box.x0, box.y0, box.x1, box.y1],
-        "focus": _focus(making, main),
+        "focus": _focus(making),
         "unit": making.frame.unit if making.frame else None,
     }
 
 
-def _focus(making: _Making, main: str | None) -> list[float] | None:
-    """The box of the shapes that the leading table describes: where the tissue is."""
-    for placed in _placed(making, "shapes"):
-        hints = making.hints["shapes"].get(placed.element.name)
-        if main and hints and hints["table"] == main:
-            margin = hints.get("radius", 0.0)
-            b = placed.box
-            return [b.x0 - margin, b.y0 - margin, b.x1 + margin, b.y1 + margin]
-    return None
+def _focus(making: _Making) -> list[float] | None:
+    """The box of the shapes that tables describe: where the tissue is."""
+    boxes = [
+        placed.box
+        for placed in _placed(making, "shapes")
+        if making.hints["shapes"].get(placed.element.name, {}).get("table")
+    ]
+    if not boxes:
+        return None
+    box = reduce(Box.joined, boxes)
+    return [box.x0, box.y0, box.x1, box.y1]
 
 
 def _not_at_first(making: _Making) -> list[str]:

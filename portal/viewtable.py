@@ -42,6 +42,15 @@ _SYMBOLS = (
 
 
 @dataclass(frozen=True)
+class Grouping:
+    """A column as codes (-1 for missing) and the text of its categories."""
+
+    name: str
+    codes: np.ndarray
+    categories: list[str]
+
+
+@dataclass(frozen=True)
 class Part:
     """The rows of one table that describe one region."""
 
@@ -51,6 +60,8 @@ class Part:
     adata: AnnData
     region_key: str | None
     instance_key: str | None
+    sets: tuple[Grouping, ...]
+    """The same categories for every part of a table, so that colours agree between regions."""
 
     @property
     def ids(self) -> np.ndarray:
@@ -73,17 +84,27 @@ def split(name: str, adata: AnnData) -> list[Part]:
     """A part for each region that a table describes; one part without region otherwise."""
     attrs = adata.uns.get("spatialdata_attrs") or {}
     region_key, instance_key = attrs.get("region_key"), attrs.get("instance_key")
+    sets = _ranked_sets(adata.obs, {region_key, instance_key})
     columns = set(adata.obs.columns)
     if not region_key or region_key not in columns or instance_key not in columns:
-        return [Part(name, name, None, adata, None, None)]
+        return [Part(name, name, None, adata, None, None, tuple(sets))]
     values = adata.obs[region_key].astype(str)
-    regions = sorted(values.unique())
-    if len(regions) == 1:
-        return [Part(name, name, regions[0], adata, region_key, instance_key)]
-    return [
-        Part(name, f"{name}-{r}", r, adata[(values == r).to_numpy()], region_key, instance_key)
-        for r in regions
-    ]
+    parts = []
+    for region in sorted(values.unique()):
+        rows = (values == region).to_numpy()
+        whole = bool(rows.all())
+        parts.append(
+            Part(
+                name,
+                name if whole else f"{name}-{region}",
+                region,
+                adata if whole else adata[rows],
+                region_key,
+                instance_key,
+                tuple(Grouping(g.name, g.codes[rows], g.categories) for g in sets),
+            )
+        )
+    return parts
 
 
 def write_table(
@@ -195,21 +216,17 @@ def _write_obs(folder: Path, part: Part) -> tuple[list[dict[str, Any]], list[str
         numeric = np.issubdtype(ids.dtype, np.integer) and ids.max(initial=0) < 2**31
         columns[part.instance_key] = ids.astype(np.int32) if numeric else [str(v) for v in ids]
         columns[part.region_key] = (np.zeros(len(obs), np.int8), [part.region])
-    ranked = _ranked_sets(obs, {part.region_key, part.instance_key})
-    for name, codes, categories in ranked[:_MAX_SETS]:
-        columns[name] = (codes, categories)
+    offered = part.sets[:_MAX_SETS]
+    columns |= {g.name: (g.codes, g.categories) for g in offered}
     _write_frame(folder / "obs", [str(n) for n in part.adata.obs_names], columns)
     notes = []
-    if len(ranked) > _MAX_SETS:
-        notes.append(f"{_MAX_SETS} of {len(ranked)} groupings in {part.table} are offered.")
-    sets = [{"name": name, "values": values} for name, _, values in ranked[:_MAX_SETS]]
-    return sets, notes
+    if len(part.sets) > _MAX_SETS:
+        notes.append(f"{_MAX_SETS} of {len(part.sets)} groupings in {part.table} are offered.")
+    return [{"name": g.name, "values": g.categories} for g in offered], notes
 
 
-def _ranked_sets(
-    obs: pd.DataFrame, apart: set[str | None]
-) -> list[tuple[str, np.ndarray, list[str]]]:
-    """Columns of 2 to 60 values as codes and text: cell types, then clusters, then others."""
+def _ranked_sets(obs: pd.DataFrame, apart: set[str | None]) -> list[Grouping]:
+    """Columns of 2 to 60 values: cell types, then clusters, then others."""
     found = []
     for place, name in enumerate(obs.columns):
         if name in apart or "/" in str(name):
@@ -221,8 +238,8 @@ def _ranked_sets(
         if not 2 <= len(categories) <= _MAX_CATEGORIES or len(categories) > 0.5 * len(obs):
             continue
         rank = 0 if _CELL_TYPES.search(name) else 1 if _CLUSTERS.search(name) else 2
-        found.append(((rank, place), (str(name), codes, categories)))
-    return [column for _, column in sorted(found, key=lambda f: f[0])]
+        found.append((rank, place, Grouping(str(name), codes, categories)))
+    return [grouping for *_, grouping in sorted(found, key=lambda f: f[:2])]
 
 
 def _codes(column: pd.Series, name: str) -> tuple[np.ndarray, list[str]] | None:

@@ -39,17 +39,19 @@ def table(n: int, region: Any = None, *, regions: list[str] | None = None, seed:
     clusters = np.array([f"type {'ABC'[i * 3 // n]}" for i in range(n)])
     counts = rng.poisson(3, (n, len(GENES))).astype(np.float32)
     counts[:, 0] = np.linspace(0, 200, n).round()
-    obs = pd.DataFrame({"cell_type": pd.Categorical(clusters)}, index=[f"cell{i}" for i in range(n)])
+    obs = pd.DataFrame(
+        {"cell_type": pd.Categorical(clusters)}, index=[f"cell{i}" for i in range(n)]
+    )
     obs["leiden"] = np.arange(n) % 4
     adata = ad.AnnData(counts, obs=obs, var=pd.DataFrame(index=GENES))
-    adata.obsm["X_umap"] = rng.normal(size=(n, 2)).astype(np.float32) + np.arange(n)[:, None] / n * 6
+    adata.obsm["X_umap"] = (
+        rng.normal(size=(n, 2)).astype(np.float32) + np.arange(n)[:, None] / n * 6
+    )
     if region is None:
         return adata
     adata.obs["region"] = pd.Categorical(regions or [region] * n)
     adata.obs["instance"] = np.concatenate([np.arange(k) for k in _runs(regions or [region] * n)])
-    return TableModel.parse(
-        adata, region=region, region_key="region", instance_key="instance"
-    )
+    return TableModel.parse(adata, region=region, region_key="region", instance_key="instance")
 
 
 def _runs(names: list[str]) -> list[int]:
@@ -61,7 +63,7 @@ def circles(n: int, *, shift: float = 0.0, radius: float = 4.0) -> Any:
 
     side = int(np.ceil(np.sqrt(n)))
     xy = np.array([[i % side, i // side] for i in range(n)], float) * 12 + 10
-    return ShapesModel.parse(xy + [shift, 0], geometry=0, radius=radius)
+    return ShapesModel.parse(np.add(xy, [shift, 0]), geometry=0, radius=radius)
 
 
 def points(n: int, *, seed: int = 9) -> Any:

@@ -61,10 +61,11 @@ def main() -> None:
         sys.exit(130)
     except Exception as e:
         # click's own complaints about options carry their exit code and a way to show themselves
-        if hasattr(e, "exit_code") and hasattr(e, "show"):
-            e.show()
-            sys.exit(2)
-        raise
+        show = getattr(e, "show", None)
+        if show is None or not hasattr(e, "exit_code"):
+            raise
+        show()
+        sys.exit(2)
 
 
 def _version(show: bool) -> None:
@@ -282,17 +283,15 @@ def _find(id_: str, site: Path, config: Path) -> tuple[Any, Any]:
 
     if not ID.fullmatch(id_):
         raise UsageError(f"{id_!r} can't be an id.")
-    manifest = None
-    if config.is_file():
-        loaded = load_config(config)
-        manifest = read_manifest(loaded)
+    loaded = load_config(config) if config.is_file() else None
+    manifest = read_manifest(loaded) if loaded else None
     path = site / "datasets" / id_ / "artifact.json"
     if path.is_file():
         return (
             Record.model_validate_json(path.read_bytes()),
             manifest.schema_ if manifest else None,
         )
-    if manifest is None:
+    if loaded is None or manifest is None:
         raise UsageError(f"There is neither a site in {site} nor a {config}.")
     entry = next((e for e in manifest.entries if e.id == id_), None)
     if entry is None:

@@ -60,7 +60,7 @@ def measured(labels: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         properties=(
             "label",
             "centroid",
-            "area",
+            "equivalent_diameter_area",
             "eccentricity",
             "solidity",
             "perimeter",
@@ -69,7 +69,7 @@ def measured(labels: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
     )
     frame = pd.DataFrame(
         {
-            "area": table["area"],
+            "diameter": table["equivalent_diameter_area"],
             "perimeter": table["perimeter"],
             "eccentricity": table["eccentricity"] * 100,
             "solidity": table["solidity"] * 100,
@@ -100,7 +100,7 @@ def annotated(frame: pd.DataFrame, xy: np.ndarray, names: list[str]) -> ad.AnnDa
     table.var_names = list(frame.columns)
     table.var["kind"] = pd.Categorical(
         [
-            "shape" if c in ("area", "perimeter", "eccentricity", "solidity") else "stain"
+            "shape" if c in ("diameter", "perimeter", "eccentricity", "solidity") else "stain"
             for c in frame.columns
         ]
     )
@@ -172,7 +172,7 @@ def ihc_spots() -> sd.SpatialData:
     for i, (x, y) in enumerate(centres, 1):
         labels[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = i
     frame, xy = measured(labels)
-    frame = frame.drop(columns=["area", "perimeter", "eccentricity", "solidity"])
+    frame = frame.drop(columns=["diameter", "perimeter", "eccentricity", "solidity"])
     table = annotated(frame, xy, ["lumen", "stroma", "gland, DAB low", "gland, DAB high"])
     shapes = gpd.GeoDataFrame(
         {"geometry": [Point(c) for c in centres], "radius": float(radius)},
@@ -221,7 +221,7 @@ def ihc_multiscale() -> sd.SpatialData:
     nuclei, bins = nuclei_labels(), grid()
     of_nuclei, nuclei_xy = measured(nuclei)
     of_bins, bins_xy = measured(bins)
-    of_bins = of_bins.drop(columns=["area", "perimeter", "eccentricity", "solidity"])
+    of_bins = of_bins.drop(columns=["diameter", "perimeter", "eccentricity", "solidity"])
     return sd.SpatialData(
         images={"ihc": picture()},
         labels={

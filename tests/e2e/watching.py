@@ -88,7 +88,7 @@ class Watched:
 
     def state(self) -> str:
         """What the page says about its view."""
-        return self.page.locator("[data-view-state]").last.inner_text()
+        return self.page.locator("figure[data-view]").inner_text()
 
 
 def difference(a: list[dict[str, float]], b: list[dict[str, float]]) -> float:

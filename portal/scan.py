@@ -127,13 +127,15 @@ def _is_element(found: Survey, path: str) -> bool:
 
 
 def _element_paths(found: Survey) -> list[str]:
-    """Paths of all elements, whether their metadata are there or not."""
-    nodes = {path for path in found.nodes if path.count("/") == 1}
-    folders = {path for path in found.folders if path.count("/") == 1}
-    return sorted(
-        (path for path in nodes | folders if path.partition("/")[0] in ELEMENT_GROUPS),
-        key=lambda path: (ELEMENT_GROUPS.index(path.partition("/")[0]), path),
-    )
+    """Paths of all elements, whether their metadata are there or not; hidden folders are none."""
+    return [
+        f"{group}/{name}"
+        for group in ELEMENT_GROUPS
+        for name in sorted(
+            path.partition("/")[2] for path in found.folders if path.startswith(f"{group}/")
+        )
+        if not name.startswith(".")
+    ]
 
 
 def _element(files: Files, found: Survey, path: str, problems: Problems) -> ElementFacts:
@@ -256,7 +258,7 @@ def _check_root(
         what = "is a name that zarr does not look for, so the store counts as not consolidated."
         problems.add("zmetadata-name", "info", "zmetadata", what)
     for name in sorted(path for path in found.folders if "/" not in path):
-        if name not in ELEMENT_GROUPS:
+        if name not in ELEMENT_GROUPS and not name.startswith("."):
             what = "is no group of SpatialData; spatialdata ignores it."
             problems.add("group-unknown", "info", name, what)
     if any(e.path.startswith("table/") for e in elements):

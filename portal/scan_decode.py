@@ -28,7 +28,8 @@ class UnreadableArray(ValueError):
 def read_values(files: Files, node: Node, stop: int | None = None) -> list[Any]:
     """The values of a one-dimensional array, up to `stop`, as Python objects.
 
-    A scalar (no dimension) gives a list of one. Raises UnreadableArray, OSError, ReadLimit.
+    A scalar (no dimension) gives a list of one. Text is text that can be written as UTF-8.
+    Raises UnreadableArray, OSError, ReadLimit.
     """
     array = node.array
     if array is None or len(array.shape) > 1:
@@ -159,7 +160,7 @@ def _decompress(files: Files, path: str, codec: str, data: bytes) -> Any:
     files.charge(path, size)
     import numcodecs
 
-    plain = numcodecs.get_codec({"id": codec}).decode(data)
+    plain: Any = numcodecs.get_codec({"id": codec}).decode(data)
     return plain.tobytes() if hasattr(plain, "tobytes") else plain
 
 
@@ -206,11 +207,13 @@ def _numbers(node: Node, data: bytes) -> list[Any]:
         first = (_inner_codecs(codecs) if array.shards else codecs)[0]
         if (first.get("configuration") or {}).get("endian") == "big":
             dtype = dtype.newbyteorder(">")
-    values = np.frombuffer(data, dtype).tolist()
-    return [_text(v) for v in values] if dtype.kind == "S" else values
+    return np.frombuffer(data, dtype).tolist()
 
 
 def _text(value: Any) -> Any:
+    """Bytes as text, and text without the lone surrogates that no file format takes."""
+    if isinstance(value, str):
+        value = value.encode("utf-8", "replace")
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
@@ -220,7 +223,7 @@ def _fill(node: Node) -> Any:
     meta = node.meta[".zarray"] if node.zarr_format == 2 else node.meta
     value = meta.get("fill_value")
     if array.dtype == "string":
-        return value if isinstance(value, str) else ""
+        return _text(value) if isinstance(value, str) else ""
     return 0 if value is None else value
 
 
@@ -246,8 +249,8 @@ def _through_zarr(files: Files, node: Node, length: int) -> list[Any]:
             continue
     buffer = default_buffer_prototype().buffer
     store = MemoryStore({key: buffer.from_bytes(value) for key, value in contents.items()})
-    opened = zarr.open_array(store, mode="r", zarr_format=node.zarr_format)
-    values = opened[()] if not array.shape else opened[:length]
+    opened = zarr.open_array(store, mode="r")
+    values: Any = opened[()] if not array.shape else opened[:length]
     listed = values.tolist() if hasattr(values, "tolist") else values
     return [_text(v) for v in listed] if isinstance(listed, list) else [_text(listed)]
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from portal.scan_codes import Problems
-from portal.store import METADATA_NAMES, Entry, Files, ReadLimit
+from portal.store import METADATA_NAMES, File, Files, Folder, Odd, ReadLimit
 
 __all__ = [
     "ELEMENT_GROUPS",
@@ -106,7 +106,6 @@ class Survey:
     children: dict[str, list[str]] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     """Folders at the top and one below, whether nodes or not."""
-    top_files: list[str] = field(default_factory=list)
     sizes: dict[str, list[int]] = field(default_factory=dict)
     """By element path: [bytes, files]."""
     parquet: dict[str, bytes | str | None] = field(default_factory=dict)
@@ -178,19 +177,8 @@ class _Walk:
         self.array_prefix = ""
 
     def run(self) -> Survey:
-        folder = ""
-        for entry in self.files.walk():
-            if entry.kind == "file":
-                self._file(entry)
-                continue
-            if entry.kind == "folder":
-                # All metadata of the folder before came first, so its node can be made.
-                self._finish(folder)
-                folder = entry.path
-                self._folder(entry.path)
-            else:
-                self._odd(entry)
-        self._finish(folder)
+        for folder in self.files.walk():
+            self._folder(folder)
         for path in sorted(self.found.nodes):
             if path:
                 parent, _, name = path.rpartition("/")
@@ -199,58 +187,69 @@ class _Walk:
         self.found.fingerprint = self.hash.hexdigest()
         return self.found
 
-    def _folder(self, path: str) -> None:
-        if path.count("/") <= 1:
-            self.found.folders.add(path)
-            self.found.sizes.setdefault(path, [0, 0])
+    def _folder(self, folder: Folder) -> None:
+        path, files = folder.path, folder.files
+        for odd in folder.odd:
+            self._odd(odd)
+        self._count(path, files)
+        if not files:
+            return
+        prefix = f"{path}/" if path else ""
+        described = 0
+        for file in files:
+            if file.name not in METADATA_NAMES:
+                break
+            described += 1
+            content = self._metadata(path, file)
+            self._hash(f"{prefix}{file.name}\0{file.size}\0{len(content)}\n", content)
+        if described:
+            self._finish(path)
+        self._content(path, prefix, files[described:] if described else files)
 
-    def _file(self, entry: Entry) -> None:
-        path = entry.path
-        folder, _, name = path.rpartition("/")
-        found = self.found
-        found.bytes += entry.size
-        found.files += 1
+    def _count(self, path: str, files: list[File]) -> None:
+        total = sum([file.size for file in files])
+        self.found.bytes += total
+        self.found.files += len(files)
         parts = path.split("/", 2)
-        if len(parts) == 3:
-            size = found.sizes.setdefault(f"{parts[0]}/{parts[1]}", [0, 0])
-            size[0] += entry.size
-            size[1] += 1
-        elif len(parts) == 1:
-            found.top_files.append(name)
-        content = b""
-        if name in METADATA_NAMES:
-            content = self._metadata(folder, name, entry)
-        else:
-            if name.endswith(".parquet") and parts[0] in ("points", "shapes"):
-                content = self._footer(entry)
-            elif folder in self.raw:
-                # The first file after the metadata: from here on chunks can be told.
-                self._finish(folder)
-            if self.array is not None and path.startswith(self.array_prefix):
-                self._chunk(path[len(self.array_prefix) :], entry.size)
-        line = f"{path}\0{entry.size}\0{len(content)}\n"
-        self.hash.update(line.encode("utf-8", "surrogatepass") + content)
+        if len(parts) <= 2 and path:
+            self.found.folders.add(path)
+        if len(parts) >= 2:
+            size = self.found.sizes.setdefault(f"{parts[0]}/{parts[1]}", [0, 0])
+            size[0] += total
+            size[1] += len(files)
 
-    def _chunk(self, key: str, size: int) -> None:
-        assert self.array is not None
-        if self.array.is_chunk(key):
-            self.array.stored += 1
-            self.array.empty += size == 0
+    def _content(self, path: str, prefix: str, files: list[File]) -> None:
+        """Files that are not metadata: chunks, Parquet, anything else."""
+        if path.startswith(("points/", "shapes/")):
+            for file in files:
+                if file.name.endswith(".parquet"):
+                    footer = self._footer(prefix + file.name, file.size)
+                    self._hash(f"{prefix}{file.name}\0{len(footer)}\n", footer)
+        array = self.array
+        if array is not None and prefix.startswith(self.array_prefix):
+            within = prefix[len(self.array_prefix) :]
+            for file in files:
+                if array.is_chunk(within + file.name):
+                    array.stored += 1
+                    array.empty += file.size == 0
+        self._hash("".join([f"{prefix}{file.name}\0{file.size}\n" for file in files]))
 
-    def _odd(self, entry: Entry) -> None:
-        line = f"{entry.path}\0{entry.kind}\n"
-        self.hash.update(line.encode("utf-8", "surrogatepass"))
+    def _hash(self, text: str, content: bytes = b"") -> None:
+        self.hash.update(text.encode("utf-8", "surrogatepass") + content)
+
+    def _odd(self, odd: Odd) -> None:
+        self._hash(f"{odd.path}\0{odd.kind}\n")
         add = self.problems.add
-        if entry.kind == "link-outside":
-            add("link-outside", "error", entry.path, f"is a link out of the store ({entry.note}).")
-        elif entry.kind == "link-inside":
-            add("link-inside", "warning", entry.path, f"is a link ({entry.note}).")
-        elif entry.kind == "special":
-            add("file-special", "warning", entry.path, "is a pipe, socket or device.")
-        elif entry.kind == "bad":
-            add("zip-member-unsafe", "error", entry.path, f"{entry.note}; it is not read.")
+        if odd.kind == "link-outside":
+            add("link-outside", "error", odd.path, f"is a link out of the store ({odd.note}).")
+        elif odd.kind == "link-inside":
+            add("link-inside", "warning", odd.path, f"is a link ({odd.note}).")
+        elif odd.kind == "special":
+            add("file-special", "warning", odd.path, "is a pipe, socket or device.")
+        elif odd.kind == "bad":
+            add("zip-member-unsafe", "error", odd.path, f"{odd.note}; it is not read.")
         else:
-            add("file-unreadable", "error", entry.path, f"cannot be read: {entry.note}.")
+            add("file-unreadable", "error", odd.path, f"cannot be read: {odd.note}.")
 
     def _read(self, path: str, start: int, length: int) -> bytes | None:
         if self.over_limit:
@@ -265,9 +264,10 @@ class _Walk:
             self.problems.add("file-unreadable", "error", path, f"cannot be read: {reason}.")
         return None
 
-    def _metadata(self, folder: str, name: str, entry: Entry) -> bytes:
-        path = entry.path
-        raw = self._read(path, 0, entry.size)
+    def _metadata(self, folder: str, file: File) -> bytes:
+        name = file.name
+        path = f"{folder}/{name}" if folder else name
+        raw = self._read(path, 0, file.size)
         if raw is None:
             self.found.broken.add(folder)
             return b""
@@ -287,28 +287,22 @@ class _Walk:
             self.raw.setdefault(folder, {})[name] = value
         return raw
 
-    def _footer(self, entry: Entry) -> bytes:
+    def _footer(self, path: str, size: int) -> bytes:
         """Keep the footer of a Parquet file: at its end stand its length and `PAR1`."""
-        fault = "it is too short to be Parquet"
-        if entry.size >= 12:
-            tail = self._read(entry.path, entry.size - 8, 8)
-            if tail is None:
-                self.found.parquet[entry.path] = None
-                return b""
-            length = int.from_bytes(tail[:4], "little")
-            fault = "it does not end as Parquet does"
-            if tail[4:] == b"PAR1" and length <= entry.size - 12:
-                footer = self._read(entry.path, entry.size - 8 - length, length)
-                if footer is None:
-                    self.found.parquet[entry.path] = None
-                    return b""
-                self.found.parquet[entry.path] = footer
-                return footer
-        self.found.parquet[entry.path] = fault
-        return b""
+        kept: bytes | str | None = "it is too short to be Parquet"
+        if size >= 12:
+            kept = self._read(path, size - 8, 8)
+            if kept is not None:
+                length = int.from_bytes(kept[:4], "little")
+                sound = kept[4:] == b"PAR1" and length <= size - 12
+                kept = "it does not end as Parquet does"
+                if sound:
+                    kept = self._read(path, size - 8 - length, length)
+        self.found.parquet[path] = kept
+        return kept if isinstance(kept, bytes) else b""
 
     def _finish(self, folder: str) -> None:
-        """Make the node of a folder from its metadata files."""
+        """Make the node of a folder from its metadata files, if any could be read."""
         raw = self.raw.pop(folder, None)
         if raw is None:
             return

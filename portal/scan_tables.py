@@ -212,7 +212,7 @@ class _Table:
         if node is None or node.array is not None:
             return (), (), ()
         index = self._index_key("var")
-        ids = tuple(_texts(self._column_values(f"var/{index}") or ()))
+        ids = tuple(_texts(self._column_values(f"var/{index}") or []))
         if len(set(ids)) != len(ids):
             what = f"{len(ids) - len(set(ids)):,} of {len(ids):,} names are there more than once."
             self.problems.add("var-duplicates", "info", f"{self.path}/var", what)
@@ -236,7 +236,7 @@ class _Table:
             column = by_name.get(name)
             if column is None or column.dtype not in ("string", "categorical", "object"):
                 continue
-            values = tuple(_texts(self._column_values(f"var/{column.name}") or ()))
+            values = tuple(_texts(self._column_values(f"var/{column.name}") or []))
             if len(values) == len(ids) and fits(values):
                 return values
         return ()
@@ -392,17 +392,13 @@ class _Table:
         return only or (part == "mask" and self._node(f"{column}/values") is not None)
 
 
-def _texts(values: Iterable[Any]) -> list[str]:
-    """As text without lone surrogates, which no file format takes."""
-    texts = list(values)
+def _texts(values: list[Any]) -> list[str]:
+    """Values as text; the usual case, all text, is told by one quick pass."""
     try:
-        # The usual case, all sound text, costs one pass in C.
-        "".join(texts).encode()
+        "".join(values)
     except TypeError:
-        return _texts([value if isinstance(value, str) else str(value) for value in texts])
-    except UnicodeEncodeError:
-        return [text.encode("utf-8", "replace").decode() for text in texts]
-    return texts
+        return [value if isinstance(value, str) else str(value) for value in values]
+    return values
 
 
 def _look_stable(ids: tuple[str, ...]) -> bool:

@@ -241,37 +241,31 @@ def _json_metadata(schema: Any, key: bytes) -> Mapping[str, Any]:
 
 def _box_of_columns(footers: list[Any], names: tuple[str, ...]) -> Box:
     """Range of each column from the statistics; a column without them has none."""
-    box: Box = {}
-    for name in names:
-        found: list[float] | None = []
-        for footer in footers:
-            position = _position(footer, name)
-            for group in range(footer.num_row_groups):
-                if found is None or position is None:
-                    found = None
-                    break
-                if footer.row_group(group).num_rows:
-                    found = _with_statistics(found, footer.row_group(group).column(position))
-        if found:
-            box[name] = (min(found), max(found))
-    return box
+    ranges: dict[str, list[float]] = {name: [] for name in names}
+    positions = _positions(footers[0])
+    for footer in footers:
+        for name in list(ranges):
+            position = positions.get(name, footer.num_columns)
+            if position >= footer.num_columns or footer.schema.column(position).path != name:
+                del ranges[name]
+        for number in range(footer.num_row_groups):
+            group = footer.row_group(number)
+            for name in list(ranges) if group.num_rows else ():
+                statistics = group.column(positions[name]).statistics
+                if statistics is None or not statistics.has_min_max:
+                    del ranges[name]
+                    continue
+                ranges[name] += [statistics.min, statistics.max]
+    return {
+        name: (float(min(values)), float(max(values)))
+        for name, values in ranges.items()
+        if values and all(isinstance(v, (int, float)) and math.isfinite(v) for v in values)
+    }
 
 
-def _position(footer: Any, name: str) -> int | None:
-    for position in range(footer.num_columns):
-        if footer.schema.column(position).path == name:
-            return position
-    return None
-
-
-def _with_statistics(found: list[float], column: Any) -> list[float] | None:
-    statistics = column.statistics
-    if statistics is None or not statistics.has_min_max:
-        return None
-    low, high = statistics.min, statistics.max
-    if not all(isinstance(v, (int, float)) and math.isfinite(v) for v in (low, high)):
-        return None
-    return [*found, float(low), float(high)]
+def _positions(footer: Any) -> dict[str, int]:
+    """Position of each column among the leaves of the schema."""
+    return {footer.schema.column(i).path: i for i in range(footer.num_columns)}
 
 
 def _bbox(stored: Any) -> Box:

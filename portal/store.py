@@ -22,21 +22,21 @@ from portal.errors import PortalError
 
 __all__ = [
     "METADATA_NAMES",
-    "Entry",
-    "EntryKind",
+    "File",
     "Files",
+    "Folder",
     "FolderFiles",
+    "Odd",
+    "OddKind",
     "ReadLimit",
     "StoreError",
     "ZipFiles",
     "open_files",
 ]
 
-EntryKind = Literal["file", "folder", "link-inside", "link-outside", "special", "unreadable", "bad"]
+OddKind = Literal["link-inside", "link-outside", "special", "unreadable", "bad"]
 
-METADATA_NAMES = frozenset(
-    {"zarr.json", ".zgroup", ".zattrs", ".zarray", ".zmetadata", "zmetadata"}
-)
+METADATA_NAMES = ("zarr.json", ".zgroup", ".zattrs", ".zarray", ".zmetadata", "zmetadata")
 """Files that describe a node; in a walk they come before all else in their folder."""
 
 # Following a link or waiting on a pipe must be impossible even when a file is swapped
@@ -66,14 +66,28 @@ class ReadLimit(StoreError):
         )
 
 
-class Entry(NamedTuple):
-    """One thing in a store. `path` is relative, with `/`; `size` in bytes, `mtime` in seconds."""
+class File(NamedTuple):
+    """A regular file in a folder; `size` in bytes, `mtime` in seconds since 1970."""
+
+    name: str
+    size: int
+    mtime: float
+
+
+class Odd(NamedTuple):
+    """Something that is neither a file to be read nor a folder to be entered."""
 
     path: str
-    kind: EntryKind
-    size: int = 0
-    mtime: float = 0.0
+    kind: OddKind
     note: str = ""
+
+
+class Folder(NamedTuple):
+    """One folder of a store; `path` is relative, with `/`, and empty for the store itself."""
+
+    path: str
+    files: list[File]
+    odd: list[Odd]
 
 
 class Files(ABC):
@@ -85,10 +99,11 @@ class Files(ABC):
         self.bytes_read = 0
 
     @abstractmethod
-    def walk(self) -> Iterator[Entry]:
-        """Everything in the store: in each folder its metadata, its files, then its folders.
+    def walk(self) -> Iterator[Folder]:
+        """Every folder of the store that has files below it, each before those within it.
 
-        The order depends on names alone, so that two copies of a store are walked alike.
+        Files are in order, metadata first, and so are folders: the order depends on names
+        alone, so that two copies of a store are walked alike.
         """
 
     @abstractmethod
@@ -147,8 +162,9 @@ def open_files(source: Path | str, *, limit: int) -> Files:
     raise StoreError("source-unsupported", f"{text} is neither a folder nor a zip file")
 
 
-def _metadata_first(name: str) -> tuple[bool, str]:
-    return (name not in METADATA_NAMES, name)
+def _in_order(files: dict[str, File]) -> list[File]:
+    first = [files.pop(name) for name in METADATA_NAMES if name in files]
+    return first + [files[name] for name in sorted(files)]
 
 
 class FolderFiles(Files):
@@ -160,49 +176,45 @@ class FolderFiles(Files):
         self._trusted = ""
         """The folder last walked or read from: known not to lie behind a link."""
 
-    def walk(self) -> Iterator[Entry]:
+    def walk(self) -> Iterator[Folder]:
         waiting = [""]
         while waiting:
             prefix = waiting.pop()
-            if prefix:
-                yield Entry(prefix.rstrip("/"), "folder")
             files, folders, odd = self._list(prefix)
-            yield from odd
             self._trusted = prefix
-            for name in sorted(files, key=_metadata_first):
-                info = files[name]
-                yield Entry(prefix + name, "file", info.st_size, info.st_mtime)
+            yield Folder(prefix[:-1], _in_order(files), sorted(odd))
             waiting.extend(f"{prefix}{name}/" for name in sorted(folders, reverse=True))
 
-    def _list(self, prefix: str) -> tuple[dict[str, os.stat_result], list[str], list[Entry]]:
-        files: dict[str, os.stat_result] = {}
+    def _list(self, prefix: str) -> tuple[dict[str, File], list[str], list[Odd]]:
+        files: dict[str, File] = {}
         folders: list[str] = []
-        odd: list[Entry] = []
+        odd: list[Odd] = []
         try:
             with os.scandir(f"{self._root}/{prefix}") as listing:
                 for item in listing:
-                    path = prefix + item.name
-                    if item.is_symlink():
-                        odd.append(self._link(path))
+                    name = item.name
+                    if item.is_file(follow_symlinks=False):
+                        info = item.stat(follow_symlinks=False)
+                        files[name] = File(name, info.st_size, info.st_mtime)
                     elif item.is_dir(follow_symlinks=False):
-                        folders.append(item.name)
-                    elif item.is_file(follow_symlinks=False):
-                        files[item.name] = item.stat(follow_symlinks=False)
+                        folders.append(name)
+                    elif item.is_symlink():
+                        odd.append(self._link(prefix + name))
                     else:
-                        odd.append(Entry(path, "special"))
+                        odd.append(Odd(prefix + name, "special"))
         except OSError as error:
-            odd.append(Entry(prefix.rstrip("/"), "unreadable", note=error.strerror or str(error)))
-        return files, folders, sorted(odd)
+            odd.append(Odd(prefix[:-1], "unreadable", error.strerror or str(error)))
+        return files, folders, odd
 
-    def _link(self, path: str) -> Entry:
+    def _link(self, path: str) -> Odd:
         full = os.path.join(self._root, path)
         try:
             target = os.path.realpath(full)
             note = os.readlink(full)
         except OSError as error:
-            return Entry(path, "unreadable", note=error.strerror or str(error))
+            return Odd(path, "unreadable", error.strerror or str(error))
         inside = target == self._root or target.startswith(self._root + os.sep)
-        return Entry(path, "link-inside" if inside else "link-outside", note=note)
+        return Odd(path, "link-inside" if inside else "link-outside", note)
 
     def _full(self, path: str) -> str:
         """The file's place on disk; raises FileNotFoundError when it lies behind a link."""
@@ -254,7 +266,7 @@ class ZipFiles(Files):
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
             raise StoreError("zip-broken", f"{path.name} is not a readable zip: {error}") from None
-        self._bad: list[Entry] = []
+        self._bad: list[Odd] = []
         self._members = self._safe_members()
         self._strip_top_folder()
 
@@ -265,14 +277,14 @@ class ZipFiles(Files):
                 continue
             note = _why_unsafe(info)
             if note:
-                self._bad.append(Entry(info.filename, "bad", note=note))
+                self._bad.append(Odd(info.filename, "bad", note))
             elif stat.S_ISLNK(info.external_attr >> 16):
-                self._bad.append(Entry(info.filename, "link-outside", note="a link in a zip"))
+                self._bad.append(Odd(info.filename, "link-outside", "a link in a zip"))
             elif info.flag_bits & 1:
-                self._bad.append(Entry(info.filename, "unreadable", note="encrypted"))
+                self._bad.append(Odd(info.filename, "unreadable", "encrypted"))
             else:
                 if info.filename in members:
-                    self._bad.append(Entry(info.filename, "bad", note="is there twice"))
+                    self._bad.append(Odd(info.filename, "bad", "is there twice"))
                 members[info.filename] = info
         return members
 
@@ -287,19 +299,18 @@ class ZipFiles(Files):
             if name.startswith(prefix)
         }
 
-    def walk(self) -> Iterator[Entry]:
-        yield from sorted(self._bad)
-        seen: list[str] = []
-        for path in sorted(self._members, key=_walk_order):
-            parents = path.split("/")[:-1]
-            common = 0
-            while common < min(len(seen), len(parents)) and seen[common] == parents[common]:
-                common += 1
-            for depth in range(common, len(parents)):
-                yield Entry("/".join(parents[: depth + 1]), "folder")
-            seen = parents
-            info = self._members[path]
-            yield Entry(path, "file", info.file_size, _mtime(info))
+    def walk(self) -> Iterator[Folder]:
+        folders: dict[str, dict[str, File]] = {"": {}}
+        for path, info in self._members.items():
+            parent, _, name = path.rpartition("/")
+            files = folders.setdefault(parent, {})
+            files[name] = File(name, info.file_size, _mtime(info))
+            while parent:  # a zip need not name the folders in between
+                parent = parent.rpartition("/")[0]
+                folders.setdefault(parent, {})
+        for parent in sorted(folders, key=lambda path: path.split("/")):
+            odd = [] if parent else sorted(self._bad)
+            yield Folder(parent, _in_order(folders[parent]), odd)
 
     def size(self, path: str) -> int | None:
         info = self._members.get(path)
@@ -339,11 +350,6 @@ def _why_unsafe(info: zipfile.ZipInfo) -> str:
     if "" in name.split("/"):
         return "has an empty part in its name"
     return ""
-
-
-def _walk_order(path: str) -> tuple[tuple[int, bool, str], ...]:
-    *folders, name = path.split("/")
-    return (*((1, False, folder) for folder in folders), (0, *_metadata_first(name)))
 
 
 def _mtime(info: zipfile.ZipInfo) -> float:

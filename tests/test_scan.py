@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from portal.scan_codes import CODES, REMEDIES, Problems, printable
 from portal.scan_decode import UnreadableArray, read_values
 from portal.scan_survey import json_safe, numpy_name, survey
 from portal.scan_transforms import extent_in, parse_transformations
-from portal.store import FolderFiles, ReadLimit
+from portal.store import File, Folder, FolderFiles, ReadLimit
 from tests.conftest import find_store
 from tests.stores import Maker, identity, sound, system, zipped
 from tests.stores.faults import FAULTS
@@ -385,26 +386,31 @@ def test_over_the_limit_facts_are_missing_and_it_is_said(maker, limit):
 
 
 def test_two_hundred_thousand_chunks_are_counted_in_little_memory(tmp_path):
-    """Counted through a made-up walk: no file is kept, so memory must not grow."""
-    import tracemalloc
-
-    from portal.store import Entry
+    """In folders of a thousand, of a made-up walk: what has been counted is not kept."""
 
     class Wide(FolderFiles):
         def walk(self):
-            yield from super().walk()
-            yield Entry("images", "folder")
-            yield Entry("images/image", "folder")
-            for i in range(200_000):
-                yield Entry(f"images/image/junk{i}", "file", 10)
+            for folder in super().walk():
+                yield folder
+                if folder.path == "images/image/s0/c/0":
+                    for y in range(200):
+                        chunks = [File(str(x), 10, 0.0) for x in range(1000)]
+                        yield Folder(f"images/image/s0/c/0/{y}", chunks, [])
 
     maker = sound(tmp_path / "store.zarr")
+    meta = maker.read("images/image/s0/zarr.json")
+    meta["shape"] = [3, 200, 1000]
+    meta["chunk_grid"]["configuration"]["chunk_shape"] = [3, 1, 1]
+    maker.write("images/image/s0/zarr.json", meta)
+    (maker.root / "images/image/s0/c/0/0/0").unlink()
+    files = Wide(maker.root, 1_000_000)
     tracemalloc.start()
-    found = survey(Wide(maker.root, 1_000_000), Problems("x"))
+    array = survey(files, Problems("x")).nodes["images/image/s0"].array
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert found.sizes["images/image"][1] > 200_000
-    assert peak < 3_000_000
+    assert array is not None
+    assert array.stored == array.expected == 200_000
+    assert peak < 2_000_000
 
 
 # faults
@@ -495,6 +501,14 @@ def test_names_that_are_no_text_do_not_stop_the_scan(tmp_path):
     facts = scan_store(maker.root)
     facts.model_dump_json()
     assert "element-broken" in codes(facts)
+
+
+def test_hidden_folders_are_no_elements(maker):
+    maker.write("images/.ipynb_checkpoints/x", b"")
+    maker.write(".cache/x", b"")
+    facts = scan_store(maker.root)
+    assert facts.problems == ()
+    assert [e.name for e in facts.of("images")] == ["image"]
 
 
 def test_a_table_without_values_of_its_own_is_described(maker):
@@ -670,9 +684,12 @@ def test_values_are_those_that_zarr_reads(tmp_path, form, values, codec):
     group = zarr.open_group(tmp_path / "x.zarr", mode="w", zarr_format=form)
     dtype = str if values == "text" else data.dtype
     chunks = (6,) if data.shape else ()
-    made = group.create_array(
-        "a", shape=data.shape, dtype=dtype, chunks=chunks or "auto", **options
-    )
+    try:
+        made = group.create_array(
+            "a", shape=data.shape, dtype=dtype, chunks=chunks or "auto", **options
+        )
+    except KeyError:
+        pytest.skip("zarr before 3.1 cannot write big-endian numbers in format 3")
     made[...] = data
     files = FolderFiles(tmp_path / "x.zarr", 1_000_000)
     node = survey(files, Problems("x")).nodes["a"]

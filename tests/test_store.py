@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.store import Entry, FolderFiles, ReadLimit, StoreError, ZipFiles, open_files
+from portal.store import Files, FolderFiles, Odd, ReadLimit, StoreError, ZipFiles, open_files
 from tests.stores import sound, zipped
 
 
@@ -25,11 +25,24 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-ORDER = ["zarr.json", "a", "a/file", "b", "b/zarr.json", "b/0.0", "b/inner", "b/inner/x"]
+ORDER = [
+    ("", ["zarr.json"]),
+    ("a", ["file"]),
+    ("b", ["zarr.json", "0.0"]),
+    ("b/inner", ["x"]),
+]
 
 
-def test_a_walk_gives_metadata_then_files_then_folders(folder):
-    assert [e.path for e in open_files(folder, limit=100).walk()] == ORDER
+def walked(files: Files) -> list[tuple[str, list[str]]]:
+    return [(folder.path, [f.name for f in folder.files]) for folder in files.walk()]
+
+
+def odd_in(files: Files) -> dict[str, str]:
+    return {odd.path: odd.kind for folder in files.walk() for odd in folder.odd}
+
+
+def test_a_walk_gives_each_folder_its_metadata_first(folder):
+    assert walked(open_files(folder, limit=100)) == ORDER
 
 
 @pytest.mark.parametrize("top", ["", "store.zarr/"])
@@ -37,7 +50,7 @@ def test_a_walk_gives_metadata_then_files_then_folders(folder):
 def test_a_zip_is_walked_and_read_as_its_folder_is(folder, tmp_path, top, method):
     with open_files(zipped(folder, tmp_path / "s.zarr.zip", top, method), limit=100) as files:
         assert isinstance(files, ZipFiles)
-        assert [e.path for e in files.walk()] == ORDER
+        assert walked(files) == ORDER
         assert files.read("a/file") == b"hello"
         assert files.read_range("a/file", 1, 3) == b"ell"
         assert files.size("a/file") == 5
@@ -46,10 +59,9 @@ def test_a_zip_is_walked_and_read_as_its_folder_is(folder, tmp_path, top, method
 
 
 def test_the_walk_knows_sizes_and_times(folder):
-    entries = {e.path: e for e in open_files(folder, limit=0).walk()}
-    assert entries["a/file"].size == 5
-    assert entries["a/file"].mtime == pytest.approx((folder / "a/file").stat().st_mtime)
-    assert entries["a"].kind == "folder"
+    (file,) = next(f for f in open_files(folder, limit=0).walk() if f.path == "a").files
+    assert file.size == 5
+    assert file.mtime == pytest.approx((folder / "a/file").stat().st_mtime)
 
 
 def test_reads_are_counted_and_stop_at_the_limit(folder):
@@ -101,10 +113,10 @@ def test_links_are_told_and_never_followed(folder):
     (folder / "loop").symlink_to(".")
     (folder / "dangling").symlink_to("nowhere-at-all/../..")
     files = open_files(folder, limit=1000)
-    kinds = {e.path: e.kind for e in files.walk()}
+    kinds = odd_in(files)
     assert kinds["out"] == kinds["out-file"] == "link-outside"
     assert kinds["within"] == kinds["loop"] == "link-inside"
-    assert not any(path.startswith(("out/", "within/", "loop/")) for path in kinds)
+    assert walked(files) == ORDER
     for path in ("out/file", "within/file"):
         with pytest.raises(FileNotFoundError):
             files.read(path)
@@ -131,7 +143,7 @@ def test_a_link_put_in_the_place_of_a_folder_after_the_walk_is_not_followed(fold
 def test_a_pipe_is_told_and_does_not_hang_the_scan(folder):
     os.mkfifo(folder / "pipe")
     files = open_files(folder, limit=1000)
-    assert Entry("pipe", "special") in list(files.walk())
+    assert odd_in(files) == {"pipe": "special"}
     assert files.size("pipe") is None
     with pytest.raises(FileNotFoundError):
         files.read("pipe")
@@ -146,9 +158,9 @@ def test_a_folder_without_permission_is_told(folder, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    entries = list(open_files(folder, limit=1000).walk())
-    assert Entry("a", "unreadable", note="Permission denied") in entries
-    assert "b/0.0" in [e.path for e in entries]
+    folders = {f.path: f for f in open_files(folder, limit=1000).walk()}
+    assert folders["a"].odd == [Odd("a", "unreadable", "Permission denied")]
+    assert len(folders["b"].files) == 2
 
 
 @pytest.fixture
@@ -172,9 +184,9 @@ def deep(tmp_path):
 
 
 def test_a_very_deep_store_is_walked(deep):
-    entries = list(open_files(deep, limit=1000).walk())
-    assert len(entries) >= 1500
-    assert {e.kind for e in entries} <= {"folder", "unreadable"}
+    files = open_files(deep, limit=1000)
+    assert len(walked(files)) > 1000
+    assert set(odd_in(files).values()) <= {"unreadable"}
 
 
 @pytest.mark.parametrize(
@@ -194,9 +206,9 @@ def test_members_of_a_zip_that_lead_outside_are_refused(tmp_path, name, why):
         archive.writestr("zarr.json", "{}")
         archive.writestr(name, "x")
     files = open_files(path, limit=1000)
-    bad = [e for e in files.walk() if e.kind == "bad"]
-    assert len(bad) == 1
-    assert why in bad[0].note
+    (bad,) = [odd for folder in files.walk() for odd in folder.odd]
+    assert bad.kind == "bad"
+    assert why in bad.note
     with pytest.raises(FileNotFoundError):
         files.read(name)
 
@@ -211,9 +223,7 @@ def test_links_and_doubles_in_a_zip_are_told(tmp_path):
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("zarr.json", "[]")
     files = open_files(path, limit=1000)
-    kinds = [(e.path, e.kind) for e in files.walk()]
-    assert ("link", "link-outside") in kinds
-    assert ("zarr.json", "bad") in kinds
+    assert odd_in(files) == {"link": "link-outside", "zarr.json": "bad"}
     with pytest.raises(FileNotFoundError):
         files.read("link")
 

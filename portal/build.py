@@ -65,29 +65,29 @@ def build_site(
     out = out.resolve()
     _check_target(out, config)
     report = BuildReport(out)
-    try:
-        with _alone(out):
-            recover(out)
-            staging = out.with_name(f".{out.name}.building")
-            shutil.rmtree(staging, ignore_errors=True)
+    with _alone(out):
+        recover(out)
+        staging = out.with_name(f".{out.name}.building")
+        shutil.rmtree(staging, ignore_errors=True)
+        try:
             staging.mkdir(parents=True)
-            try:
-                _build_into(staging, config, report, say)
-                if strict and any(p.severity == "error" for p in report.problems):
-                    report.pages = 0
-                    return report
-                say("Putting the site in place", 0, 1)
-                replace(staging, out)
-                say("Putting the site in place", 1, 1)
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
-    except (OSError, MemoryError) as e:
-        if not is_machine_fault(e):
-            raise
-        why = e.strerror if isinstance(e, OSError) else "not enough memory"
-        raise BuildError(
-            f"The build stopped: {why} ({out.parent}). The last finished site is untouched."
-        ) from e
+            _build_into(staging, config, report, say)
+            if strict and any(p.severity == "error" for p in report.problems):
+                report.pages = 0
+                return report
+            say("Putting the site in place", 0, 1)
+            replace(staging, out)
+            say("Putting the site in place", 1, 1)
+        except Exception as e:
+            if not (isinstance(e, BuildError) or is_machine_fault(e)):
+                raise
+            why = (e.strerror if isinstance(e, OSError) else str(e)) or type(e).__name__
+            raise BuildError(
+                f"The build stopped in {out.parent}: {why.rstrip('.')}. "
+                "The last finished site is untouched."
+            ) from e
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     report.seconds = time.monotonic() - started
     return report
 

@@ -89,12 +89,6 @@ class Limits(_Section):
     scan_bytes: Size = 64_000_000
 
 
-class Publish(_Section):
-    """Where `portal publish` puts the site."""
-
-    target: str = ""
-
-
 DEFAULT_FACETS = (
     Facet(column="technology", label="Technology", kind="term"),
     Facet(column="assay", label="Assay", kind="term"),
@@ -119,7 +113,6 @@ class SiteConfig(_Section):
     viewer: Viewer = Viewer()
     data: Data = Data()
     limits: Limits = Limits()
-    publish: Publish = Publish()
     templates: str = ""
     extra_css: tuple[str, ...] = ()
     docs: str = ""

@@ -106,7 +106,8 @@ def test_scan_of_a_store_tells_its_elements(tmp_path, local_stores):
 def test_every_command_and_option_is_documented():
     from portal.resources import docs_dir
 
-    text = (ROOT / "README.md").read_text() + (docs_dir() / "docs" / "commands.md").read_text()
+    prose = [ROOT / "README.md", *docs_dir().rglob("*.md")]
+    text = "".join(p.read_text("utf-8") for p in prose)
     missing = []
     for name, command in typer.main.get_command(app).commands.items():
         group = getattr(command, "commands", {"": command})

@@ -156,7 +156,7 @@ def _ten_facts(record: Record, terms: Mapping[str, Markup]) -> list[Row]:
         Row("Store", text=_store(record), note=_store_note(record)),
         Row(
             "Licence",
-            text=record.license.label if record.license else "",
+            text=plain(record.license.label) if record.license else "",
             href=web_address(record.license.url) if record.license else None,
             note=record.published or "",
         ),
@@ -167,7 +167,7 @@ def _observations(record: Record) -> str:
     if record.n_obs is None:
         return ""
     features = f" × {number(record.n_features)} features" if record.n_features is not None else ""
-    return f"{number(record.n_obs)} {record.obs_noun}{features}"
+    return plain(f"{number(record.n_obs)} {record.obs_noun}{features}")
 
 
 def _count_source(record: Record) -> str:
@@ -223,9 +223,9 @@ def _metadata(
     groups: dict[str, list[Row]] = {}
     for name, html in terms.items():
         known = schema.fields.get(name)
-        label = known.label if known and known.label else initial_capital(name)
+        label = known.label if known and known.label else plain(initial_capital(name))
         source = record.values[name][0].source
-        row = Row(label, html, scanned="" if source == "declared" else source)
+        row = Row(label, html, scanned="" if source == "declared" else plain(source))
         groups.setdefault(known.group if known else "Other", []).append(row)
     return list(groups.items())
 
@@ -247,7 +247,7 @@ def _files(record: Record) -> list[FileLine]:
         lines.append(
             FileLine(
                 "Original store",
-                record.url,
+                plain(record.url),
                 web_address(record.url),
                 number(facts.files) if facts and facts.files is not None else "unknown",
                 size(facts.bytes) if facts and facts.bytes is not None else "unknown",
@@ -311,7 +311,9 @@ def _passed(record: Record) -> list[str]:
 
 def _csl(record: Record) -> str:
     return (
-        json.dumps([record.citation.csl], indent=2, ensure_ascii=False) if record.citation else ""
+        plain(json.dumps([record.citation.csl], indent=2, ensure_ascii=False))
+        if record.citation
+        else ""
     )
 
 

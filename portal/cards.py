@@ -72,7 +72,7 @@ def card_of(record: Record) -> Card:
         organism=_labels(record, "organism"),
         n_obs=number(record.n_obs) if record.n_obs is not None else "–",
         n_features=number(record.n_features) if record.n_features is not None else "–",
-        extent=_extent(record),
+        extent=plain(_extent(record)),
         bytes=size(_bytes(record)),
         status=status,
         status_class=status_class,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from portal.words import initial_capital, plain, slugify
 
 __all__ = ["FacetColumn", "FacetValue", "Facets", "facets_of"]
 
+# A column is part of an address, and a metadata key outside the schema may be any text.
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _STATUS = {
     "pass": "passed all checks",
     "warn": "warnings",
@@ -61,12 +64,14 @@ def facets_of(
     collections: Mapping[str, Collection],
 ) -> Facets:
     """Collect the values of every facet, and of every field that holds ontology terms."""
-    rail = {f.column: f.label for f in config.facets if f.kind != "range"}
+    rail = {
+        f.column: f.label for f in config.facets if f.kind != "range" and _NAME.fullmatch(f.column)
+    }
     terms = {
         name: ""
         for record in records
         for name, values in record.values.items()
-        if any(v.id for v in values)
+        if _NAME.fullmatch(name) and any(v.id for v in values)
     }
     columns, addresses = [], {}
     for name, given in (terms | rail).items():

@@ -32,7 +32,7 @@ def to_html(text: str) -> Markup:
     """A description as HTML. Headings start at the third level: the page has the first two."""
     if not text.strip():
         return Markup("")
-    rendered = _MARKDOWN.render(text)
+    rendered = _MARKDOWN.render(plain(text))
     rendered = _HEADING.sub(lambda m: f"<{m[1]}h{min(int(m[2]) + 2, 6)}>", rendered)
     return Markup(
         nh3.clean(
@@ -51,5 +51,5 @@ def summary(text: str, limit: int = 200) -> str:
         return ""
     words = " ".join(html.unescape(_TAG.sub(" ", to_html(text[:2000]))).split())
     if len(words) <= limit:
-        return plain(words)
-    return plain(words[:limit].rsplit(" ", 1)[0].rstrip(" ,;:")) + "…"
+        return words
+    return words[:limit].rsplit(" ", 1)[0].rstrip(" ,;:") + "…"

@@ -18,8 +18,17 @@ __all__ = [
     "web_address",
 ]
 
-# Marks that turn the direction of what follows, also outside the text that they came in.
-_DIRECTION = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F])
+# Control characters, and marks that turn the direction of what follows, also outside the text
+# that they came in. Tab and newline may stay.
+_UNSEEN = dict.fromkeys(
+    [
+        *(c for c in range(0x20) if c not in (0x09, 0x0A)),
+        *range(0x7F, 0xA0),
+        *(0x200E, 0x200F),
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    ]
+)
 _IRREGULAR = {"nucleus": "nuclei", "index": "indices"}
 
 
@@ -54,8 +63,8 @@ def size(n: int | None) -> str:
 
 
 def plain(text: str) -> str:
-    """Text without marks that turn the direction of writing."""
-    return text if text.isascii() else text.translate(_DIRECTION)
+    """Text without control characters and marks that turn the direction of writing."""
+    return text if text.isprintable() else text.translate(_UNSEEN)
 
 
 def initial_capital(name: str) -> str:

@@ -1,0 +1,283 @@
+"""Pages that list artifacts: home, browse, the values of facets, collections."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from portal import words
+from portal.cards import UNKNOWN, Card
+from portal.facetpages import FacetColumn, FacetValue
+from portal.manifest import Collection
+from portal.pagewriter import PageWriter
+from portal.prose import summary, to_html
+from portal.record import Record
+
+__all__ = ["PAGE_SIZE", "ListPages"]
+
+PAGE_SIZE = 48
+
+
+class ListPages(PageWriter):
+    """Each list shows its newest 48; what is older stands on pages numbered from the oldest."""
+
+    def home(self) -> None:
+        """The sentence, the figures, the best pictures, ways in, what is new."""
+        technologies = self.column("technology")
+        tissues = self.column("tissue")
+        observed = sum(r.n_obs or 0 for r in self.listed)
+        views = sum(self.cards[r.id].has_view for r in self.listed)
+        figures = [
+            (words.number(len(self.listed)), "artifact" if len(self.listed) == 1 else "artifacts"),
+            (words.compact(observed) if observed else "", "spots and cells"),
+            *(
+                (words.number(known), noun if known == 1 else plural)
+                for known, noun, plural in (
+                    (_known(technologies), "technology", "technologies"),
+                    (_known(tissues), "tissue", "tissues"),
+                    (len(self.filled), "collection", "collections"),
+                    (views, "interactive view", "interactive views"),
+                )
+            ),
+        ]
+        by_size = sorted(self.filled, key=lambda c: (-len(self.members[c]), c))
+        content = self.render(
+            "home.html",
+            root="",
+            total=len(self.listed),
+            views=views,
+            figures=[f for f in figures if f[0] not in ("", "0")],
+            strip=_strip([self.cards[r.id] for r in self.listed]),
+            technologies=technologies,
+            glyphs=self.glyphs(technologies),
+            collections=[self.collection_line(slug) for slug in by_size[:6]],
+            n_collections=len(self.filled),
+            newest=self.join("partials/line.html", self.listed[:6], 0),
+            description=to_html(self.config.description),
+            search=self.shell.search,
+        )
+        data = {
+            "@context": "https://schema.org/",
+            "@type": "DataCatalog",
+            "name": self.config.title,
+            **({"description": self.config.description} if self.config.description else {}),
+            **({"url": self.config.base_url} if self.config.base_url else {}),
+        }
+        about = summary(self.config.description) or self.config.tagline or self.config.title
+        self.write("", self.config.title, content, tab="home", description=about, data=data)
+
+    def browse(self) -> None:
+        """The newest with the facets, then numbered pages counted from the oldest."""
+        newest = self.listed[:PAGE_SIZE]
+        content = self.render(
+            "browse.html",
+            root="../",
+            total=len(self.listed),
+            shown=len(newest),
+            cards=self.join("partials/card.html", newest, 1),
+            rows=self.join("partials/row.html", newest, 1),
+            columns=[c for c in self.facets.columns if c.in_rail and c.values],
+            addresses=self.facets.addresses,
+            older=self.older("", len(self.listed)),
+            search=self.shell.search,
+        )
+        self.write(
+            "browse/",
+            "Browse",
+            content,
+            description=f"All {len(self.listed):,} artifacts of {self.config.title}.",
+        )
+        self.numbered("browse/", "Artifacts", self.listed, [("browse/", "Browse")])
+
+    def numbered(
+        self,
+        base: str,
+        what: str,
+        records: Sequence[Record],
+        crumbs: Sequence[tuple[str, str]],
+        tab: str = "browse",
+    ) -> None:
+        """Pages of 48, the oldest on page 1, so that what is new touches only the last."""
+        if len(records) <= PAGE_SIZE:
+            return
+        oldest_first = records[::-1]
+        last = -(-len(records) // PAGE_SIZE)
+        for n in range(1, last + 1):
+            start = (n - 1) * PAGE_SIZE
+            part = oldest_first[start : start + PAGE_SIZE][::-1]
+            address = f"{base}page/{n}/"
+            depth = address.count("/")
+            heading = f"{what} {start + 1:,} to {start + len(part):,}"
+            content = self.render(
+                "numbered.html",
+                root=self.shell.root(depth),
+                heading=heading,
+                base=base,
+                crumbs=crumbs,
+                page=n,
+                newer=f"{base}page/{n + 1}/" if n < last else base,
+                older=f"{base}page/{n - 1}/" if n > 1 else "",
+                cards=self.join("partials/card.html", part, depth),
+            )
+            self.write(address, heading, content, tab=tab)
+
+    def older(self, base: str, total: int) -> str:
+        """Where the newest page's `Older` leads: the first numbered page with what it lacks."""
+        last = -(-total // PAGE_SIZE)
+        return f"{base}page/{last - 1}/" if last > 1 else ""
+
+    def facet_pages(self) -> None:
+        """For each column a page of its values, for each value a page of its artifacts."""
+        for column in self.facets.columns:
+            if not column.values:
+                continue
+            base = f"by/{column.column}/"
+            content = self.render(
+                "values.html", root="../../", column=column, addresses=self.facets.addresses
+            )
+            self.write(
+                base,
+                f"By {column.label.lower()}",
+                content,
+                description=f"The artifacts of {self.config.title} by {column.label.lower()}.",
+            )
+            for value in column.values:
+                if column.column == "collections" and value.id:
+                    continue
+                self.facet_value(column, value)
+
+    def facet_value(self, column: FacetColumn, value: FacetValue) -> None:
+        address = f"by/{column.column}/{value.slug}/"
+        newest = value.records[:PAGE_SIZE]
+        content = self.render(
+            "value.html",
+            root="../../../",
+            column=column,
+            value=value,
+            shown=len(newest),
+            cards=self.join("partials/card.html", newest, 3),
+            older=self.older("", len(value.records)),
+        )
+        title = f"{column.label}: {value.label}"
+        self.write(
+            address,
+            title,
+            content,
+            description=f"{words.count(len(value.records), 'artifact')} with {title}.",
+        )
+        crumbs = [
+            ("browse/", "Browse"),
+            (f"by/{column.column}/", column.label),
+            (address, value.label),
+        ]
+        self.numbered(address, f"{value.label}:", value.records, crumbs)
+
+    def collection_pages(self) -> None:
+        """The list of collections, and a page for each."""
+        order = sorted(self.filled, key=lambda c: self.collection(c).name.casefold())
+        content = self.render(
+            "collections.html", root="../", collections=[self.collection_line(c) for c in order]
+        )
+        self.write(
+            "collections/",
+            "Collections",
+            content,
+            tab="collections",
+            description=f"Sets of artifacts that belong together in {self.config.title}.",
+        )
+        for slug, members in self.members.items():
+            collection = self.collection(slug)
+            address = f"collections/{slug}/"
+            newest = members[:PAGE_SIZE]
+            content = self.render(
+                "collection.html",
+                root="../../",
+                collection=collection,
+                description=to_html(collection.description),
+                reference=_reference(collection.reference),
+                members=members,
+                observed=sum(r.n_obs or 0 for r in members),
+                shown=len(newest),
+                cards=self.join("partials/card.html", newest, 2),
+                older=self.older("", len(members)),
+            )
+            name = words.plain(collection.name)
+            self.write(
+                address,
+                name,
+                content,
+                tab="collections",
+                description=summary(collection.description)
+                or f"{words.count(len(members), 'artifact')} in the collection {name}.",
+                listed=bool(members),
+            )
+            crumbs = [("collections/", "Collections"), (address, name)]
+            self.numbered(address, f"{name}:", members, crumbs, tab="collections")
+
+    @property
+    def filled(self) -> list[str]:
+        """Collections that have artifacts."""
+        return [slug for slug, members in self.members.items() if members]
+
+    def collection(self, slug: str) -> Collection:
+        """A collection by its slug; one that only entries name is called by it."""
+        return self.collections.get(slug) or Collection(name=slug)
+
+    def collection_line(self, slug: str) -> dict[str, Any]:
+        """What lists show of a collection."""
+        members = self.members[slug]
+        cards = [self.cards[r.id] for r in members]
+        pictured = next((c for c in cards if c.srcset), None)
+        return {
+            "name": words.plain(self.collection(slug).name),
+            "address": f"collections/{slug}/",
+            "glyph": cards[0].glyph if cards else "unknown",
+            "picture": pictured,
+            "n": len(members),
+            "about": [
+                _few(c.technology for c in cards),
+                _few(c.tissue for c in cards),
+            ],
+        }
+
+    def column(self, name: str) -> FacetColumn | None:
+        """A facet's column, None where the site has no such facet."""
+        return next((c for c in self.facets.columns if c.column == name), None)
+
+    def glyphs(self, technologies: FacetColumn | None) -> dict[str, str]:
+        """The glyph of each technology, by label."""
+        if technologies is None:
+            return {}
+        return {v.label: self.cards[v.records[0].id].glyph for v in technologies.values}
+
+
+def _known(column: FacetColumn | None) -> int:
+    return sum(v.label != UNKNOWN for v in column.values) if column else 0
+
+
+def _few(labels: Iterable[str]) -> str:
+    found = [x for x in dict.fromkeys(labels) if x != UNKNOWN]
+    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+
+def _reference(text: str) -> tuple[str, str | None]:
+    """A collection's reference and where it leads: an address or a DOI."""
+    if words.web_address(text):
+        return words.plain(text), text
+    if re.fullmatch(r"10\.\d{4,9}/\S+", text):
+        return words.plain(text), f"https://doi.org/{text}"
+    return words.plain(text), None
+
+
+def _strip(cards: Sequence[Card]) -> list[Card]:
+    """Seven pictures for the home page: those with a view first, technologies in turn."""
+    by_technology: dict[str, list[Card]] = {}
+    for card in sorted((c for c in cards if c.srcset), key=lambda c: not c.has_view):
+        by_technology.setdefault(card.technology, []).append(card)
+    chosen: list[Card] = []
+    queues = list(by_technology.values())
+    while queues and len(chosen) < 7:
+        chosen += [queue.pop(0) for queue in queues]
+        queues = [queue for queue in queues if queue]
+    return chosen[: 7 if len(chosen) >= 7 else 5 if len(chosen) >= 5 else len(chosen)]

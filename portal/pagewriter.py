@@ -1,0 +1,182 @@
+"""From templates to files: what every page of a build shares."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from portal import jsonld, words
+from portal.artifactpage import ValueWriter
+from portal.cards import Card, card_of
+from portal.config import SiteConfig
+from portal.facetpages import Facets, facets_of
+from portal.manifest import Collection, Schema
+from portal.record import Record
+from portal.resources import templates_dir
+from portal.shell import Shell
+
+__all__ = ["PageWriter", "make_environment"]
+
+_ROOT = "\0"
+"""Stands in a rendered card for what leads to the site's root; no text of a manifest has it."""
+_ICON = re.compile(r'href="#i-([a-z-]+)"')
+_SYMBOL = re.compile(r'<symbol id="i-([a-z-]+)".*?</symbol>', re.DOTALL)
+
+
+def make_environment(config: SiteConfig) -> Environment:
+    """Jinja2 with the site's own templates before ours. Escaping is on, always."""
+    folders = [templates_dir()]
+    if config.templates:
+        folders.insert(0, config.root / config.templates)
+    env = Environment(
+        loader=ChoiceLoader([FileSystemLoader(f) for f in folders]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    icons: dict[str, Markup] = {}
+
+    def icon(name: str) -> Markup:
+        if name not in icons:
+            icons[name] = Markup(
+                '<svg class="p-i" aria-hidden="true"><use href="#i-{}"/></svg>'
+            ).format(name)
+        return icons[name]
+
+    env.globals.update(
+        icon=icon, count=words.count, number=words.number, compact=words.compact, size=words.size
+    )
+    env.filters.update(plain=words.plain, sentence=words.sentence)
+    return env
+
+
+@dataclass
+class PageWriter:
+    """What all pages of one build share."""
+
+    records: Sequence[Record]
+    collections: Mapping[str, Collection]
+    config: SiteConfig
+    out: Path
+    shell: Shell
+    schema: Schema
+    assets: Mapping[str, str]
+
+    written: list[Path] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+    """Of the pages that search engines may list."""
+
+    def __post_init__(self) -> None:
+        self.env = make_environment(self.config)
+        self.templates: dict[str, Callable[..., str]] = {}
+        self.by_id = {r.id: r for r in self.records}
+        shown = [r for r in self.records if r.status in ("public", "announced")]
+        self.listed = sorted(shown, key=lambda r: (r.published or "", r.id), reverse=True)
+        self.cards: dict[str, Card] = {r.id: card_of(r) for r in self.records}
+        self.facets: Facets = facets_of(self.listed, self.config, self.schema, self.collections)
+        self.members: dict[str, list[Record]] = {slug: [] for slug in self.collections}
+        for record in self.listed:
+            for slug in record.collections:
+                self.members.setdefault(slug, []).append(record)
+        self.writer = ValueWriter(self.facets, self.render, root="../../")
+        self.fragments: dict[tuple[str, str], str] = {}
+        symbols = self.env.get_template("icons.svg").render()
+        self.symbols = {m[1]: m[0] for m in _SYMBOL.finditer(symbols)}
+        self.sprites: dict[frozenset[str], str] = {}
+        self.folders: set[str] = set()
+
+    def render(self, template: str, **context: Any) -> Markup:
+        """A template of ours: what comes out is escaped already."""
+        draw = self.templates.get(template)
+        if draw is None:
+            draw = self.templates[template] = self.env.get_template(template).render
+        return Markup(draw(site=self.config, **context))
+
+    def fragment(self, template: str, record: Record, root: str) -> str:
+        """A card or a row for pages at one depth; rendered once."""
+        key = template, record.id
+        html = self.fragments.get(key)
+        if html is None:
+            html = self.fragments[key] = self.render(
+                template, card=self.cards[record.id], root=_ROOT
+            )
+        return html.replace(_ROOT, root)
+
+    def join(self, template: str, records: Iterable[Record], depth: int) -> Markup:
+        """Cards or rows of many records."""
+        root = self.shell.root(depth)
+        return Markup("".join([self.fragment(template, r, root) for r in records]))
+
+    def write(
+        self,
+        address: str,
+        title: str,
+        content: str,
+        *,
+        tab: str = "browse",
+        description: str = "",
+        picture: str = "",
+        data: Mapping[str, Any] | None = None,
+        viewer: bool = False,
+        listed: bool = True,
+        canonical: str | None = None,
+        refresh: str = "",
+        json_record: bool = False,
+    ) -> None:
+        """Put content into the shell and write the page at `address`, `` for home."""
+        depth = -1 if address == "404.html" else address.count("/")
+        at = address if canonical is None else canonical
+        head = self.render(
+            "head.html",
+            title=title,
+            description=description,
+            picture=picture,
+            address=at,
+            listed=listed,
+            refresh=refresh,
+            json_record=json_record,
+            ld=jsonld.script(data, htmlsafe_json_dumps) if data else "",
+        )
+        html = self.shell.wrap(
+            depth,
+            title=title,
+            head=head,
+            content=f"{self.sprite(content)}{content}",
+            tab=tab,
+            viewer=viewer,
+        )
+        self.save(address if depth < 0 else f"{address}index.html", html)
+        if listed:
+            self.addresses.append(address)
+
+    def save(self, name: str, html: str) -> None:
+        """Write one file, making its folder where this is the first in it."""
+        folder = name.rpartition("/")[0]
+        if folder not in self.folders:
+            os.makedirs(self.out / folder, exist_ok=True)
+            self.folders.add(folder)
+        path = self.out / name
+        with open(path, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.write(html)
+        self.written.append(path)
+
+    def sprite(self, content: str) -> str:
+        """The symbols that a page uses, and no others."""
+        names = frozenset(_ICON.findall(content))
+        sprite = self.sprites.get(names)
+        if sprite is None:
+            symbols = "".join(self.symbols[n] for n in sorted(names) if n in self.symbols)
+            sprite = self.sprites[names] = (
+                f'<svg class="p-sprite" aria-hidden="true" focusable="false">{symbols}</svg>'
+            )
+        return sprite

@@ -128,9 +128,10 @@ def choose_frame(source: Source, regions: Sequence[str]) -> Frame | None:
     `regions` are names of elements that tables annotate; a system in which such an element
     lies on an image goes before all others. None where nothing lies in space.
     """
-    boxes = {e.path: box for e in source.elements if (box := _intrinsic_box(e)) is not None}
+    boxes, unread = _boxes(source)
     elements = [e for e in source.elements if e.path in boxes]
-    elements, notes = _with_stand_ins(elements, source, boxes)
+    elements, notes = _with_stand_ins(elements, source)
+    notes += unread
     systems = sorted({system for e in elements for system in e.affines})
     candidates = []
     for system in systems:
@@ -155,9 +156,21 @@ def choose_frame(source: Source, regions: Sequence[str]) -> Frame | None:
     return Frame(system, tuple(_scaled(_in_frame(kept), scale)), tuple(notes), unit)
 
 
-def _with_stand_ins(
-    elements: list[Element], source: Source, boxes: dict[str, Box]
-) -> tuple[list[Element], list[str]]:
+def _boxes(source: Source) -> tuple[dict[str, Box], list[str]]:
+    """The own box of each element that is not empty; sentences about those that can't be read."""
+    boxes, unread = {}, []
+    for element in source.elements:
+        try:
+            box = _intrinsic_box(element)
+        except Exception:
+            unread.append(f"{element.name} could not be read and is left out.")
+            continue
+        if box is not None:
+            boxes[element.path] = box
+    return boxes, unread
+
+
+def _with_stand_ins(elements: list[Element], source: Source) -> tuple[list[Element], list[str]]:
     """Let an image take the place of one of the very same size whose pixels are absent.
 
     Visium stores often hold the same picture twice under different systems. Where one copy
@@ -197,10 +210,10 @@ def _intrinsic_box(element: Element) -> Box | None:
             return None
         x0, y0, x1, y1 = (float(v) for v in element.data.total_bounds)
     else:
-        import dask
+        from dask.base import compute
 
         xy = element.data[["x", "y"]]
-        low, high = dask.compute(xy.min(), xy.max())
+        low, high = compute(xy.min(), xy.max())
         x0, y0, x1, y1 = (float(v) for v in (low["x"], low["y"], high["x"], high["y"]))
     return Box(x0, y0, x1, y1) if np.isfinite([x0, y0, x1, y1]).all() else None
 

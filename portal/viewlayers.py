@@ -209,7 +209,7 @@ def _coloring(draft: Draft, table: str | None, *, leads: bool) -> dict[str, Any]
 
 def _reading(draft: Draft, table: str | None, *, leads: bool) -> dict[str, Any]:
     """What a layer's file reads of its table: all of the leading one, the sets of others."""
-    if table not in draft.hints["tables"]:
+    if table is None or table not in draft.hints["tables"]:
         return {}
     options = _table_options(draft, table)
     return options if leads else {k: v for k, v in options.items() if k == "obsSets"}

@@ -21,7 +21,7 @@ from portal.viewzarr import folder_size, gzip_array, write_group
 __all__ = ["Written", "is_rgb", "write_image", "write_labels"]
 
 CHUNK = 512
-_BLOCK = 4096  # pixels of a source that are read at once, along each side
+_BLOCK_PIXELS = 48_000_000  # of a source that are read at once, all channels together
 _SAMPLE = 1024  # pixels along the longer side, for percentiles
 _MAX_ON = 4
 
@@ -132,7 +132,7 @@ def is_rgb(element: Element, names: Sequence[str], sample: np.ndarray) -> bool:
     if float(pixels.mean()) > 110:
         return True
     with np.errstate(invalid="ignore"):
-        correlation = np.nan_to_num(np.corrcoef(pixels))
+        correlation: Any = np.nan_to_num(np.corrcoef(pixels))
     return bool(correlation[np.triu_indices(3, 1)].min() > 0.5)
 
 
@@ -261,7 +261,10 @@ def _fill(
         key=lambda a: a.shape[-1],
     )
     factor = max(1, round(source.shape[-1] / width))
-    side = max(CHUNK, _BLOCK // factor // CHUNK * CHUNK)
+    channels = shape[0] if len(shape) > 2 else 1
+    side = max(8, int((_BLOCK_PIXELS / channels) ** 0.5) // factor)
+    if side > CHUNK:
+        side = side // CHUNK * CHUNK  # whole chunks, so that none is written twice
     for outer in np.ndindex(*shape[1:-2]) if len(shape) > 3 else [()]:
         middle = tuple(slice(i, i + 1) for i in outer)
         for y in range(0, height, side):

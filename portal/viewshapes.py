@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +35,7 @@ class WrittenShapes:
 
 
 def write_shapes(
-    placed: Placed, root: Path, system: str, budget: int, order: Sequence[Any] | None
+    placed: Placed, root: Path, system: str, budget: int, order: np.ndarray | None
 ) -> WrittenShapes | None:
     """Write `shapes/<name>` as circles of one radius or as simple polygons.
 
@@ -54,8 +53,8 @@ def write_shapes(
     if len(frame) == 0:
         return None
     frame, kind = _one_kind(frame)
+    data = _parquet(frame)
     for attempt in range(4):
-        data = _parquet(frame)
         if len(data) <= budget:
             break
         if kind == "circle" or attempt == 3:
@@ -68,6 +67,7 @@ def write_shapes(
             frame, kind = _as_circles(frame), "circle"
             notes = [n for n in notes if "fewer corners" not in n]
             notes.append(f"{name} is drawn as circles of the same area instead of its outlines.")
+        data = _parquet(frame)
     folder = root / "shapes" / name
     write_group(folder, _vector_attributes("ngff:shapes", system, {"version": "0.3"}))
     (folder / "shapes.parquet").write_bytes(data)
@@ -220,11 +220,10 @@ def write_points(placed: Placed, root: Path, system: str, budget: int) -> Writte
     Over a million rows, or `budget` bytes, a seeded sample of the rows is kept. The feature
     column, where there is one, is text.
     """
-    frame, key = _points_frame(placed)
-    total = len(frame)
-    if total == 0:
+    frame, key, total = _points_frame(placed)
+    if len(frame) == 0:
         return None
-    limit = min(_MAX_POINTS, total)
+    limit = len(frame)
     while True:
         kept = _sampled(frame, limit)
         data = _points_parquet(kept, key)
@@ -250,8 +249,8 @@ def write_points(placed: Placed, root: Path, system: str, budget: int) -> Writte
     return WrittenShapes(hints, tuple(notes), len(data))
 
 
-def _points_frame(placed: Placed) -> tuple[pd.DataFrame, str | None]:
-    """x and y in the frame and the feature's name, of every point."""
+def _points_frame(placed: Placed) -> tuple[Any, str | None, int]:
+    """Place and feature of at most a million points, in the frame; and how many there are."""
     import pandas as pd
 
     data = placed.element.data
@@ -259,11 +258,20 @@ def _points_frame(placed: Placed) -> tuple[pd.DataFrame, str | None]:
     if key not in data.columns:
         key = None
     columns = data[["x", "y", *([key] if key else [])]].compute()
+    total = len(columns)
+    columns = columns.iloc[_seeded_rows(total, _MAX_POINTS)]
     xy = columns[["x", "y"]].to_numpy(float) @ placed.affine[:2, :2].T + placed.affine[:2, 2]
     frame = pd.DataFrame({"x": xy[:, 0].astype(np.float32), "y": xy[:, 1].astype(np.float32)})
     if key:
         frame[key] = [_text(v) for v in columns[key].to_numpy()]
-    return frame[np.isfinite(xy).all(axis=1)], key
+    return frame[np.isfinite(xy).all(axis=1)], key, total
+
+
+def _seeded_rows(n: int, limit: int) -> np.ndarray:
+    """Numbers of at most `limit` of `n` rows, in their order, the same each time."""
+    if n <= limit:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(_SEED).permutation(n)[:limit])
 
 
 def _text(value: Any) -> str:
@@ -272,9 +280,7 @@ def _text(value: Any) -> str:
 
 def _sampled(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
     """At most `limit` rows, always the same ones, in Morton order."""
-    if limit < len(frame):
-        rows = np.random.default_rng(_SEED).permutation(len(frame))[:limit]
-        frame = frame.iloc[np.sort(rows)]
+    frame = frame.iloc[_seeded_rows(len(frame), limit)]
     return frame.iloc[
         np.argsort(_morton(frame["x"].to_numpy(), frame["y"].to_numpy()), kind="stable")
     ]

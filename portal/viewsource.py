@@ -157,9 +157,10 @@ def _read_objects(path: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
 def _read_zarr(path: Path, selection: tuple[str, ...] | None = None) -> Any:
     import spatialdata
 
+    read: Any = spatialdata.read_zarr  # whose hints are narrower than what it takes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return spatialdata.read_zarr(path, selection=selection, on_bad_files="warn")
+        return read(path, selection=selection, on_bad_files="warn")
 
 
 def _by_kind(sdata: Any) -> dict[str, dict[str, Any]]:
@@ -190,7 +191,8 @@ def _affines(data: Any) -> dict[str, np.ndarray]:
     from spatialdata.transformations import get_transformation
 
     affines = {}
-    for system, transformation in sorted(get_transformation(data, get_all=True).items()):
+    by_system: Any = get_transformation(data, get_all=True)
+    for system, transformation in sorted(by_system.items()):
         try:
             matrix = np.asarray(transformation.to_affine_matrix(("x", "y"), ("x", "y")), float)
         except ValueError:

@@ -16,8 +16,12 @@ The copy is a SpatialData store itself: `spatialdata.read_zarr` opens it.
 
 from __future__ import annotations
 
+import errno
+import logging
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
@@ -163,6 +167,29 @@ def _placed(making: _Making, kind: str) -> list[Placed]:
     return making.frame.of(kind) if making.frame else []
 
 
+@contextmanager
+def _naming_failures(making: _Making, kind: str, name: str) -> Iterator[list[Any]]:
+    """Let one broken element fail alone; what it left on disk goes, and the page names it.
+
+    A disk that is full is not the element's fault.
+    """
+    try:
+        yield []
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        logging.getLogger(__name__).info("%s/%s: %s", kind, name, error)
+        shutil.rmtree(making.root / kind / name, ignore_errors=True)
+        making.left_out.append(f"{name} could not be read and is left out.")
+
+
+def _first(making: _Making, name: str, result: list[Any]) -> Any:
+    """What was written; None, with a sentence, where it did not fit."""
+    if result == [None]:
+        making.left_out.append(f"{name} is left out to keep the view small.")
+    return result[0] if result else None
+
+
 def _write_shapes(making: _Making) -> None:
     shapes = _placed(making, "shapes")
     for i, placed in enumerate(shapes):
@@ -170,9 +197,9 @@ def _write_shapes(making: _Making) -> None:
         part = _describing(making, name)
         order = part.ids if part else None
         budget = making.share("shapes", len(shapes) - i)
-        written = write_shapes(placed, making.root, making.system, budget, order)
-        if written is None:
-            making.left_out.append(f"{name} is left out to keep the view small.")
+        with _naming_failures(making, "shapes", name) as result:
+            result += [write_shapes(placed, making.root, making.system, budget, order)]
+        if not (written := _first(making, name, result)):
             continue
         table = part.name if part else None
         making.hints["shapes"][name] = {**written.hints, "table": table}
@@ -194,9 +221,9 @@ def _write_rasters(making: _Making, kind: str) -> None:
             continue
         budget = making.share(kind, len(rasters) - i)
         write = write_image if kind == "images" else write_labels
-        written = write(placed, making.root, making.system, budget)
-        if written is None:
-            making.left_out.append(f"{name} is left out to keep the view small.")
+        with _naming_failures(making, kind, name) as result:
+            result += [write(placed, making.root, making.system, budget)]
+        if not (written := _first(making, name, result)):
             continue
         hints = dict(written.hints)
         if kind == "labels":
@@ -212,9 +239,9 @@ def _write_points(making: _Making) -> None:
     for i, placed in enumerate(points):
         name = placed.element.name
         budget = making.share("points", len(points) - i)
-        written = write_points(placed, making.root, making.system, budget)
-        if written is None:
-            making.left_out.append(f"{name} is left out to keep the view small.")
+        with _naming_failures(making, "points", name) as result:
+            result += [write_points(placed, making.root, making.system, budget)]
+        if not (written := _first(making, name, result)):
             continue
         hints = dict(written.hints)
         counts = hints.pop("counts", None)
@@ -244,13 +271,12 @@ def _write_tables(making: _Making) -> None:
             making.left_out.append(
                 f"{part.table} describes {part.region}, which is not in the view."
             )
-        written = write_table(
-            part,
-            making.root,
-            making.share("tables", len(parts) - i),
-            _row_places(making, part),
-            with_spatial=not attached,
-        )
+        budget = making.share("tables", len(parts) - i)
+        xy = _row_places(making, part)
+        with _naming_failures(making, "tables", part.name) as result:
+            result += [write_table(part, making.root, budget, xy, with_spatial=not attached)]
+        if not (written := _first(making, part.name, result)):
+            continue
         hints = {**written.hints, "attached": attached}
         making.hints["tables"][part.name] = hints
         making.took(written.bytes, written.left_out)

@@ -80,6 +80,14 @@ class WrittenTable:
     bytes: int
 
 
+_UNSAFE = re.compile(r"[^\w.+-]")
+
+
+def is_safe(name: str) -> bool:
+    """Whether a name from a store can be a folder's name and part of an address."""
+    return bool(re.fullmatch(r"\w[\w .+()-]*", name)) and not name.endswith((" ", "."))
+
+
 def split(name: str, adata: AnnData) -> list[Part]:
     """A part for each region that a table describes; one part without region otherwise."""
     attrs = adata.uns.get("spatialdata_attrs") or {}
@@ -96,7 +104,7 @@ def split(name: str, adata: AnnData) -> list[Part]:
         parts.append(
             Part(
                 name,
-                name if whole else f"{name}-{region}",
+                name if whole else f"{name}-{_UNSAFE.sub('_', region)}",
                 region,
                 adata if whole else adata[rows],
                 region_key,
@@ -225,11 +233,11 @@ def _write_obs(folder: Path, part: Part) -> tuple[list[dict[str, Any]], list[str
     return [{"name": g.name, "values": g.categories} for g in offered], notes
 
 
-def _ranked_sets(obs: pd.DataFrame, apart: set[str | None]) -> list[Grouping]:
+def _ranked_sets(obs: Any, apart: set[str | None]) -> list[Grouping]:
     """Columns of 2 to 60 values: cell types, then clusters, then others."""
     found = []
     for place, name in enumerate(obs.columns):
-        if name in apart or "/" in str(name):
+        if name in apart or not is_safe(str(name)):
             continue
         coded = _codes(obs[name], str(name))
         if coded is None:
@@ -285,7 +293,7 @@ def _write_embeddings(folder: Path, adata: AnnData, with_spatial: bool) -> list[
     for key in adata.obsm:
         values = adata.obsm[key]
         spatial = "spatial" in key.lower() or "centroid" in key.lower()
-        if (spatial and not with_spatial) or "/" in key:
+        if (spatial and not with_spatial) or not is_safe(key):
             continue
         try:
             values = np.asarray(values, dtype=np.float32)
@@ -427,7 +435,8 @@ def _gene_order(matrix: Any, adata: AnnData, xy: np.ndarray | None) -> tuple[np.
     variance = _variance(matrix)
     rank = np.argsort(-variance, kind="stable")
     if "highly_variable" in adata.var.columns:
-        marked = adata.var["highly_variable"].fillna(False).to_numpy(bool)
+        column: Any = adata.var["highly_variable"]
+        marked = np.array([bool(v == 1) for v in column], dtype=bool)
         rank = np.concatenate([rank[marked[rank]], rank[~marked[rank]]])
     technical = np.array([bool(_TECHNICAL.match(str(n))) for n in gene_names(adata)])
     rank = np.concatenate([rank[~technical[rank]], rank[technical[rank]]])
@@ -460,12 +469,12 @@ def _variance(matrix: Any) -> np.ndarray:
 
 def _pattern(values: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """Moran's I over six nearest neighbours, for each column: 1 is the clearest pattern."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     k = min(7, len(xy))
-    _, near = cKDTree(xy).query(xy, k=k)
+    found: Any = KDTree(xy).query(xy, k=k)
     centred = values - values.mean(axis=0)
-    around = centred[near[:, 1:]].mean(axis=1)
+    around = centred[found[1][:, 1:]].mean(axis=1)
     spread = (centred**2).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         moran = (centred * around).sum(axis=0) / spread

@@ -119,7 +119,8 @@ def test_the_view_draws(id_, address, browser):
 
 
 @pytest.mark.parametrize(
-    ("id_", "feature"), [("ihc-nuclei", "diameter"), ("ihc-spots", "DAB"), ("ihc-two-tables", "DAB")]
+    ("id_", "feature"),
+    [("ihc-nuclei", "diameter"), ("ihc-spots", "DAB"), ("ihc-two-tables", "DAB")],
 )
 def test_a_feature_and_a_group_recolour_the_view(id_, feature, address, browser):
     watched = watch(browser, address)

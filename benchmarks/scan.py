@@ -1,7 +1,7 @@
 """How long a scan takes, against `spatialdata.read_zarr` on the same stores.
 
-Warm: both in one process after their imports, median of several runs in turn. Cold: a fresh
-process each, with imports. Stores: the blobs of spatialdata in both zarr formats, made here,
+Warm: both in one process after their imports, in turns of five runs on end; the median of all
+runs counts. Cold: a fresh process each, with imports. Stores: the blobs of spatialdata in both zarr formats, made here,
 and those below `--data` (or `PORTAL_TEST_DATA`) that `read_zarr` opens as SpatialData.
 
 Run: `python -m benchmarks.scan [--quick] [--data FOLDER]`; needs the extra `build`.
@@ -10,6 +10,7 @@ Run: `python -m benchmarks.scan [--quick] [--data FOLDER]`; needs the extra `bui
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -40,7 +41,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
         stores = make_stores(Path(folder)) + real_stores(options.data)
-        rows = [warm(store, 5 if options.quick else 15) for store in stores]
+        rows = [warm(store, 2 if options.quick else 5) for store in stores]
         rows = [row for row in rows if row is not None]
         chosen = stores[:1] if options.quick else stores[:2]
         cold = [cold_run(store, 1 if options.quick else 3) for store in chosen]
@@ -72,7 +73,7 @@ def real_stores(data: str | None) -> list[Path]:
 
 
 def warm(store: Path, runs: int) -> dict[str, Any] | None:
-    """Milliseconds of both, taken in turn; None when `read_zarr` cannot open the store."""
+    """Milliseconds of both, in `runs` turns; None when `read_zarr` cannot open the store."""
     import spatialdata
 
     try:
@@ -81,13 +82,20 @@ def warm(store: Path, runs: int) -> dict[str, Any] | None:
         print(f"left out: {store.name}: {type(error).__name__}", file=sys.stderr)
         return None
     facts = scan_store(store)
-    scans, reads = [], []
+    scans: list[float] = []
+    reads: list[float] = []
     for _ in range(runs):
-        scans.append(clock(lambda: scan_store(store)))
-        reads.append(clock(lambda: spatialdata.read_zarr(store)))
+        scans += block(lambda: scan_store(store))
+        reads += block(lambda: spatialdata.read_zarr(store))
     scan, read = statistics.median(scans), statistics.median(reads)
     name = store.name if store.name.startswith("blobs-") else store.parent.name
     return {"store": name, "files": facts.files, "scan": scan, "read": read, "ratio": read / scan}
+
+
+def block(work: Callable[[], object], size: int = 5) -> list[float]:
+    """Times of a few runs on end, after the garbage of the other contender is gone."""
+    gc.collect()
+    return [clock(work) for _ in range(size)]
 
 
 def clock(work: Callable[[], object]) -> float:

@@ -44,6 +44,7 @@ def scan_points(found: Survey, base: ElementFacts, problems: Problems) -> Elemen
     if not footers:
         return _placed(found, base.model_copy(update={"readable": False, **keys}), {}, problems)
     schema = footers[0].schema.to_arrow_schema()
+    (pandas,) = _json_metadata(schema, b"pandas")
     names = [name for name in schema.names if not name.startswith("__")]
     axes = tuple(axis for axis in ("x", "y", "z") if axis in names)
     readable = {"x", "y"} <= set(axes)
@@ -60,8 +61,8 @@ def scan_points(found: Survey, base: ElementFacts, problems: Problems) -> Elemen
             "axes": axes,
             "n_rows": sum(f.num_rows for f in footers),
             "parts": len(footers),
-            "columns": _columns(schema, names, whole=len(footers) == 1),
-            "index_name": _index_name(schema),
+            "columns": _columns(schema, pandas, names, whole=len(footers) == 1),
+            "index_name": _index_name(pandas),
         }
     )
     return _placed(found, filled, _box_of_columns(footers, axes), problems)
@@ -78,7 +79,7 @@ def scan_shapes(found: Survey, base: ElementFacts, problems: Problems) -> Elemen
         return _placed(found, base.model_copy(update={"readable": False}), {}, problems)
     footer = footers[0]
     schema = footer.schema.to_arrow_schema()
-    geo = _json_metadata(schema, b"geo")
+    pandas, geo = _json_metadata(schema, b"pandas", b"geo")
     primary = str(geo.get("primary_column", "geometry"))
     described = geo.get("columns")
     geometry = described.get(primary) if isinstance(described, Mapping) else None
@@ -97,8 +98,8 @@ def scan_shapes(found: Survey, base: ElementFacts, problems: Problems) -> Elemen
             "readable": primary in schema.names,
             "axes": tuple(box) or ("x", "y"),
             "n_rows": sum(f.num_rows for f in footers),
-            "columns": _columns(schema, names, whole=True),
-            "index_name": _index_name(schema),
+            "columns": _columns(schema, pandas, names, whole=True),
+            "index_name": _index_name(pandas),
             "geometry_types": tuple(str(t) for t in types) if isinstance(types, list) else (),
             "radius": radius,
         }
@@ -186,18 +187,22 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _columns(schema: Any, names: list[str], *, whole: bool) -> tuple[Column, ...]:
+def _columns(
+    schema: Any, pandas: Mapping[str, Any], names: list[str], *, whole: bool
+) -> tuple[Column, ...]:
     """Columns by name. The number of categories holds for one file, so only if it is `whole`."""
+    listed = pandas.get("columns")
     described = {
-        c.get("name"): c
-        for c in _json_metadata(schema, b"pandas").get("columns") or []
+        str(c.get("name")): c.get("metadata")
+        for c in (listed if isinstance(listed, list) else [])
         if isinstance(c, Mapping)
     }
     columns = []
     for name in names:
         arrow = schema.field(name).type
         dtype = _dtype(arrow)
-        note = (described.get(name) or {}).get("metadata") or {}
+        note = described.get(name)
+        note = note if isinstance(note, Mapping) else {}
         count = note.get("num_categories") if dtype == "categorical" and whole else None
         columns.append(
             Column(
@@ -223,20 +228,25 @@ def _dtype(arrow: Any) -> str:
     return names.get(str(arrow), str(arrow))
 
 
-def _index_name(schema: Any) -> str | None:
-    index = _json_metadata(schema, b"pandas").get("index_columns")
+def _index_name(pandas: Mapping[str, Any]) -> str | None:
+    index = pandas.get("index_columns")
     first = index[0] if isinstance(index, list) and len(index) == 1 else None
     if isinstance(first, Mapping):
         first = first.get("name")
     return first if isinstance(first, str) and not first.startswith("__") else None
 
 
-def _json_metadata(schema: Any, key: bytes) -> Mapping[str, Any]:
-    try:
-        value = json.loads((schema.metadata or {}).get(key, b"{}"))
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, Mapping) else {}
+def _json_metadata(schema: Any, *keys: bytes) -> list[Mapping[str, Any]]:
+    """JSON objects under these keys of a schema; an empty one where there is none."""
+    metadata = schema.metadata or {}
+    values = []
+    for key in keys:
+        try:
+            value = json.loads(metadata.get(key, b"{}"))
+        except (ValueError, RecursionError):
+            value = {}
+        values.append(value if isinstance(value, Mapping) else {})
+    return values
 
 
 def _box_of_columns(footers: list[Any], names: tuple[str, ...]) -> Box:

@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from portal import __version__
-from portal.catalog import COLUMNS, write_catalog, write_record
+from portal.catalog import write_catalog, write_record
+from portal.columns import COLUMNS
 from portal.config import SiteConfig
 from portal.curate import curate
 from portal.errors import BuildError, Problem, UsageError, is_machine_fault

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from portal.catalog import COLUMNS, slim, write_catalog, write_record
+from portal.catalog import slim, write_catalog, write_record
+from portal.columns import COLUMNS
 from portal.curate import curate
 from portal.facts import ElementFacts, StoreFacts
 from portal.manifest import Collection, Entry, Schema

@@ -42,6 +42,8 @@ const CHANGES = [
   // The parts of a Parquet directory are counted by asking for one more, which then counts as a failure: retried, reported.
   ['no part is no failure', 'throw new Error(`Failed to load parquet footerLength for ${s}`)', 'return null', 1],
   ['the last part ends the count', /(?<=l\.push\(Q\), s \+= 1;\s+\})/g, ' else a = s;', 1],
+  // The scale bar is labelled in micrometres whatever the coordinates are: it stays away unless they really are.
+  ['no scale bar without a unit', 'return !e || !n || !i || r ? null : new d$', 'return !e || !n || !i || r || !globalThis.portalShowsMicrometres ? null : new d$', 1],
   // Neuroglancer's worker (meshes) is carried as text of 2.5 MB.
   ['no Neuroglancer worker', /(?<=var fVi = Lpt\(")[A-Za-z0-9+/=]+/g, 'Ly8K', 1],
   // An older Viv registers codecs in a table that nothing reads: they keep a second copy of blosc alive.

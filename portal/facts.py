@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from portal.errors import Problem
 
 __all__ = [
+    "Column",
     "ElementFacts",
     "ElementKind",
-    "Column",
     "Level",
     "MatrixFacts",
     "StoreFacts",

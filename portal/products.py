@@ -184,7 +184,9 @@ def _view(
         return View(reason=vitessce), made
     folder = site / "datasets" / record.id
     folder.mkdir(parents=True, exist_ok=True)
-    _write_config(folder / "vitessce.json", vitessce)
+    unit = made.hints.get("unit") if made and shown.what == "copy" else None
+    # For our own page alone: other viewers refuse keys that they don't know.
+    _write_config(folder / "vitessce.json", vitessce | ({"portal": {"unit": unit}} if unit else {}))
     if config.base_url:
         absolute = _with_address(vitessce, shown.from_page, shown.absolute(config.base_url))
         _write_config(folder / "vitessce.absolute.json", absolute)

@@ -14,7 +14,7 @@ import { PortalStore, StoreError } from './store.js';
  * @typedef {ReturnType<Viewer['mount']>} Mounted
  * @typedef {{fileType?: string, url?: string, options?: unknown}} ConfigFile
  * @typedef {{component: string, x: number, y: number, w: number, h: number}} ConfigView
- * @typedef {{datasets?: {files?: ConfigFile[]}[], layout?: ConfigView[], portal?: {parts?: Record<string, number>}}} Config
+ * @typedef {{datasets?: {files?: ConfigFile[]}[], layout?: ConfigView[], portal?: {parts?: Record<string, number>, unit?: string}}} Config
  */
 
 /** Below this, in pixels, no view can be read. */
@@ -126,7 +126,7 @@ export class View {
         if (this.figure.dataset.viewState === 'loading') this.say(`Loading the data…${megabytes(bytes)}`);
       }),
     });
-    const { portal: _, ...shown } = config;
+    const { portal, ...shown } = config;
     this.poster.hidden = true;
     this.stage.hidden = false;
     this.stage.tabIndex = -1;
@@ -138,6 +138,7 @@ export class View {
     const { height, stop } = followHeight(this.stage, element, (now) => this.mounted?.setHeight(now));
     const mounted = viewer.mount(element, fit(shown, this.stage.clientWidth), {
       stores,
+      micrometres: portal?.unit === 'micrometer',
       theme: theme(),
       height,
       onError: current((error) => this.fail(error)),

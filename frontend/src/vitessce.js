@@ -12,6 +12,7 @@ import { PluginAsyncFunction, Vitessce } from 'vitessce';
  * @property {Record<string, unknown>} stores zarr stores by the address under which the config names them
  * @property {Theme} theme
  * @property {number} height in pixels
+ * @property {boolean} micrometres whether the coordinates are micrometres, so that a scale bar is true
  * @property {(error: Error) => void} onError the view can't be shown
  * @property {(message: string) => void} [onWarn] one of its parts couldn't be read
  * @property {() => void} onReady a picture is on the canvas
@@ -46,7 +47,9 @@ class Boundary extends Component {
  * @param {object} config
  * @param {MountOptions} options
  */
-export function mount(element, config, { stores, onError, onReady, onWarn, ...look }) {
+export function mount(element, config, { stores, micrometres, onError, onReady, onWarn, ...look }) {
+  // Read by a change that bundling makes in Vitessce, whose configs can't switch the bar off.
+  Object.assign(globalThis, { portalShowsMicrometres: micrometres });
   const report = (/** @type {unknown} */ error) => onError(error instanceof Error ? error : new Error(String(error)));
   const root = createRoot(element, { onCaughtError: report, onUncaughtError: report });
   const view = (/** @type {{theme: Theme, height: number}} */ props) =>

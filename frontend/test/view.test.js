@@ -62,6 +62,15 @@ describe('opening', () => {
     assert.equal(document.activeElement, find('[data-view-stage]'));
   });
 
+  it('promises a scale bar only where coordinates are micrometres', async () => {
+    for (const [portal, expected] of /** @type {[object | undefined, boolean][]} */ ([[undefined, false], [{ unit: 'micrometer' }, true], [{ unit: 'pixel' }, false]])) {
+      const { mounted, view } = set({ config: async () => Response.json({ ...CONFIG, portal }) });
+      await view.open();
+      assert.equal(mounted[0].options.micrometres, expected);
+      mock.restoreAll();
+    }
+  });
+
   it('tells when there is a picture', async () => {
     const { figure, mounted, state, view } = set();
     let told = 0;

@@ -137,9 +137,9 @@ def measure(store: Path, browser: Any) -> dict[str, dict[str, int]]:
             config = json.loads((site / "datasets/a/vitessce.json").read_text())
             if any(v["component"] == "featureList" for v in config["layout"]):
                 data.reset()
-                page.locator(
-                    ".ReactVirtualized__Table__row, [class*='featureList'] [role=row]"
-                ).nth(3).click()
+                rows_of_list = page.locator("[data-view-stage]").get_by_role("row").last
+                gene = rows_of_list.inner_text().splitlines()[2]
+                rows_of_list.get_by_text(gene, exact=True).click()
                 settle(page, data)
                 rows["ours, first gene"] = data.row()
             if (site / "stock.html").exists():

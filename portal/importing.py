@@ -141,6 +141,11 @@ def _read(file: Path) -> list[dict[str, Any]]:
         missing = [k for k in needed if not isinstance(r, dict) or k not in r]
         if missing:
             raise fault(f"Record {i + 1} lacks {', '.join(missing)}.")
+        blocks = (
+            {**r["attrs"], "extra": r.get("extra") or {}} if isinstance(r["attrs"], dict) else {}
+        )
+        if not blocks or not all(isinstance(b, dict) for b in blocks.values()):
+            raise fault(f"Record {i + 1} has attrs or extra that are no objects of objects.")
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", str(r["uid"])):
             raise fault(f"Record {i + 1} has the uid {r['uid']!r}, which can't be an id here.")
     return records

@@ -99,6 +99,8 @@ def test_a_second_import_changes_nothing_and_overwrites_no_curator(bring, tmp_pa
         "[1]",
         '[{"uid": "x"}]',
         '[{"uid": "../x", "title": "", "collection": "", "status": "", "attrs": {}}]',
+        '[{"uid": "x", "title": "", "collection": "", "status": "", "attrs": []}]',
+        '[{"uid": "x", "title": "", "collection": "", "status": "", "attrs": {"a": 1}}]',
     ],
 )
 def test_a_file_that_is_not_such_records_is_refused(tmp_path, text):

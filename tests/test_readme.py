@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -85,15 +86,17 @@ def test_extras_that_people_are_told_to_install_exist():
 
 
 def test_the_ten_lines_make_a_portal_that_is_served(made):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "portal", "serve", "--port", "8765"],
+        [sys.executable, "-m", "portal", "serve", "--port", str(port)],
         cwd=made,
         stderr=subprocess.DEVNULL,
     )
     try:
         for _ in range(100):
             try:
-                with urllib.request.urlopen("http://127.0.0.1:8765/") as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
                     assert "My spatial data portal" in answer.read().decode()
                 break
             except OSError:

@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 
 from portal import __version__
+from portal.cache import Cache
 from portal.catalog import write_catalog, write_record
 from portal.columns import COLUMNS
 from portal.config import SiteConfig
@@ -96,7 +98,12 @@ def build_site(
 def build_time() -> datetime:
     """Now, or the moment that SOURCE_DATE_EPOCH names, so that a build can be repeated."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    if not epoch:
+        return datetime.now(UTC)
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f"SOURCE_DATE_EPOCH={epoch!r} is no number of seconds.") from None
 
 
 def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progress) -> None:
@@ -158,6 +165,7 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
         },
     )
     report.problems += broken_links(site)
+    Cache(config.root / ".portal" / "cache").prune()
     report.records, report.pages = len(records), len(pages)
     report.bytes_by_kind = sizes(site)
 
@@ -170,9 +178,33 @@ def scan_all(manifest: Manifest, config: SiteConfig, say: Progress) -> list[Arti
     artifacts = []
     for i, entry in enumerate(manifest.entries):
         say("Scanning stores", i, len(manifest.entries))
-        artifacts.append(scan_entry(entry, manifest, config, of.get(entry.shown_as, [])))
+        problems = of.get(entry.shown_as, [])
+        try:
+            artifacts.append(scan_entry(entry, manifest, config, problems))
+        except Exception as e:  # one entry never stops the others, whatever is wrong with it
+            if is_machine_fault(e):
+                raise
+            artifacts.append(_failed(entry, problems, e))
     say("Scanning stores", len(manifest.entries), len(manifest.entries))
     return artifacts
+
+
+def _failed(entry: Entry, problems: list[Problem], e: Exception) -> Artifact:
+    """What is left of an entry that nothing can be made of: its title, and why."""
+    problem = Problem(
+        code="entry-failed",
+        severity="error",
+        where=entry.where(),
+        what=f"Nothing could be made of the entry: {type(e).__name__}: {e}"[:500],
+        remedy="Simplify it until it works, and report what made it fail.",
+    )
+    record = Record(
+        id=entry.id,
+        title=entry.title,
+        validation_status="fail",
+        problems=(*problems, problem),
+    )
+    return Artifact(entry=entry, record=record, source=None)
 
 
 def scan_entry(
@@ -184,7 +216,9 @@ def scan_entry(
     problems = list(problems)
     path = source_path(entry)
     facts = None
-    if path is not None and entry.status != "withdrawn":
+    if entry.status != "public":  # what is not offered is not told either
+        path = None
+    if path is not None:
         if path.exists():
             facts = scan_store(path, limit=config.limits.scan_bytes, name=entry.id)
         else:
@@ -199,6 +233,8 @@ def scan_entry(
             )
             path = None
     record = curate(entry, facts, manifest.schema_, problems)
+    if config.data.publish == "none":
+        record = record.model_copy(update={"url": None})
     return Artifact(entry=entry, record=record, source=path)
 
 
@@ -213,10 +249,15 @@ def generated_docs(manifest: Manifest) -> dict[str, str]:
         "boolean": "boolean",
         "list": "list of text",
     }
+
+    def cell(text: str) -> str:
+        """Text inside a Markdown table: nothing in it is markup."""
+        return escape(" ".join(text.split())).translate(_PLAIN)
+
     columns = "\n".join(f"| `{c.name}` | {kinds[c.kind]} | {c.meaning} |" for c in COLUMNS)
     codes = "\n".join(f"| `{code}` | {meaning} |" for code, meaning in sorted(CODES.items()))
     fields = "\n".join(
-        f"| `{name}` | {f.label or name} | {f.type} | {f.description} |"
+        f"| `{name}` | {cell(f.label or name)} | {f.type} | {cell(f.description)} |"
         for name, f in manifest.schema_.fields.items()
     )
     return {
@@ -230,6 +271,8 @@ def generated_docs(manifest: Manifest) -> dict[str, str]:
     }
 
 
+# Characters that Markdown gives a meaning, as references.
+_PLAIN = {ord(c): f"&#{ord(c)};" for c in "|`*_[]\\<>!"}
 _KINDS = {
     ".html": "pages",
     ".webp": "pictures",
@@ -290,7 +333,4 @@ def _alone(out: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BuildError(f"Another build is at work on {out}.") from None
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        yield  # the file stays: who removes a lock takes it from whoever waits for it

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from portal.manifest import Entry
+from portal.manifest import Citation, Csl, Entry
 from portal.record import CitationText
 
 __all__ = ["citation_of"]
@@ -29,34 +28,46 @@ def _name(author: str) -> dict[str, str]:
     return {"literal": author.strip()}
 
 
+def _written(name: dict[str, str]) -> str:
+    """A CSL name as people write it."""
+    personal = ", ".join(p for p in (name.get("family"), name.get("given")) if p)
+    return name.get("literal") or personal
+
+
 def citation_of(entry: Entry, *, published: str | None, page: str | None) -> CitationText:
     """The citation of `entry`: what the curator gave, completed by title, year and address."""
-    given = entry.citation
-    csl: dict[str, Any] = dict(given.csl) if given and given.csl else {}
-    title = (given and given.title) or csl.get("title") or entry.title
-    authors = list(given.authors) if given else []
-    publisher = (given and given.publisher) or csl.get("publisher") or ""
-    year = (given and given.year) or (int(published[:4]) if published else None)
-    doi = (given and given.doi) or csl.get("DOI")
-    pmid = given.pmid if given else None
-    url = (f"https://doi.org/{doi}" if doi else None) or (given and given.url) or page or entry.url
+    given = entry.citation or Citation()
+    own = given.csl or Csl()
+    title = given.title or own.title or entry.title
+    names = [_name(a) for a in given.authors] or [
+        {k: v for k, v in (("family", n.family), ("given", n.given), ("literal", n.literal)) if v}
+        for n in own.author
+    ]
+    authors = list(given.authors) or [_written(n) for n in names]
+    publisher = given.publisher or own.publisher
+    parts = own.issued.parts
+    year = given.year or (parts[0][0] if parts and parts[0] else None)
+    year = year or (int(published[:4]) if published else None)
+    doi = given.doi or own.DOI or None
+    pmid = given.pmid
+    url = (f"https://doi.org/{doi}" if doi else None) or given.url or own.URL or page
     version = entry.versions[-1].version if entry.versions else None
 
     csl = {
         "type": "dataset",
         "id": entry.id,
         "title": title,
-        **({"author": [_name(a) for a in authors]} if authors else {}),
+        **({"author": names} if names else {}),
         **({"publisher": publisher} if publisher else {}),
         **({"issued": {"date-parts": [[year]]}} if year else {}),
         **({"DOI": doi} if doi else {}),
         **({"PMID": pmid} if pmid else {}),
         **({"URL": url} if url else {}),
         **({"version": version} if version else {}),
-        **csl,
+        **own.model_dump(mode="json", by_alias=True, exclude_unset=True),
     }
     who = _people(authors) or publisher
-    parts = [
+    sentence = [
         f"{who}{f' ({year})' if year else ''}." if who else (f"({year})." if year else ""),
         f"{title}.",
         f"{publisher}." if publisher and who != publisher else "",
@@ -78,7 +89,7 @@ def citation_of(entry: Entry, *, published: str | None, page: str | None) -> Cit
         + "}"
     )
     return CitationText(
-        text=" ".join(p for p in parts if p), bibtex=bibtex, csl=csl, doi=doi, pmid=pmid, url=url
+        text=" ".join(p for p in sentence if p), bibtex=bibtex, csl=csl, doi=doi, pmid=pmid, url=url
     )
 
 

@@ -161,14 +161,19 @@ def build(
     config: ConfigFile = Path("site_config.yaml"),
     out: Annotated[Path, typer.Option(help="Where the finished site goes.")] = Path("site"),
     strict: Annotated[bool, typer.Option(help="Stop at any error, replace nothing.")] = False,
+    base_url: Annotated[
+        str | None, typer.Option(help="Where the site will be, instead of the config's.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Build the site: whole, or not at all."""
     from portal.build import build_site
-    from portal.config import load_config
+    from portal.config import load_config, with_base_url
     from portal.describing import human_bytes
 
     site = load_config(config)
+    if base_url is not None:
+        site = with_base_url(site, base_url)
     with progress(not as_json) as say:
         report = build_site(site, out, strict=strict, progress=say)
     stopped = report.pages == 0

@@ -90,6 +90,8 @@ def _never(record: Record, site: Site) -> None:
 
 def _zarr_url(record: Record, site: Site) -> str:
     copy = record.products.copy_
+    if record.status in ("withdrawn", "announced"):
+        return UNKNOWN
     return record.url or (site.address(copy.store) if copy else None) or UNKNOWN
 
 
@@ -116,8 +118,8 @@ def _year(record: Record, site: Site) -> int | None:
 
 
 def _publication_year(record: Record, site: Site) -> str | None:
-    issued = record.citation.csl.get("issued") if record.citation else None
-    parts = issued.get("date-parts") if isinstance(issued, dict) else None
+    issued = record.citation.csl.get("issued", {}) if record.citation else {}
+    parts = issued.get("date-parts")
     return str(parts[0][0]) if parts and parts[0] else None
 
 

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from portal.errors import Problem, ProblemsError
+from portal.errors import Problem, ProblemsError, UsageError
 from portal.yamlfile import read_yaml
 
-__all__ = ["Facet", "SiteConfig", "Viewer", "load_config", "parse_size"]
+__all__ = ["Facet", "SiteConfig", "Viewer", "load_config", "parse_size", "with_base_url"]
 
 _SIZE = re.compile(r"([\d.]+)\s*(B|kB|KB|MB|GB|TB)?", re.ASCII)
 _UNITS = {None: 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -160,3 +160,11 @@ def load_config(path: Path) -> SiteConfig:
     if config is None or problems:
         raise ProblemsError(problems)
     return config.model_copy(update={"root": path.resolve().parent})
+
+
+def with_base_url(config: SiteConfig, text: str) -> SiteConfig:
+    """The same config for a site at another address. Raises UsageError for what is none."""
+    try:
+        return config.model_copy(update={"base_url": _base_url(text)})
+    except ValueError as e:
+        raise UsageError(f"--base-url: {e}.") from None

@@ -17,12 +17,12 @@ __all__ = ["publish_copy"]
 _CHUNK = 1 << 20
 
 
-def publish_copy(source: Path, site: Path, id_: str) -> PublishedCopy:
-    """Copy the store into `site/data/<id>/` and write its files.json.
+def publish_copy(source: Path, folder: Path, id_: str) -> PublishedCopy:
+    """Copy the store into `folder` and write its files.json beside it.
 
     Links and special files are not copied: what lies outside a store stays outside.
+    Raises OSError for a file that can't be read, ValueError for a name that is not UTF-8.
     """
-    folder = site / "data" / id_
     name = f"{id_}.zarr.zip" if source.is_file() else f"{id_}.zarr"
     target = folder / name
     files = []
@@ -32,6 +32,8 @@ def publish_copy(source: Path, site: Path, id_: str) -> PublishedCopy:
     else:
         for path in sorted(_regular_files(source)):
             relative = path.relative_to(source).as_posix()
+            if not relative.isprintable():
+                raise ValueError(f"the file name {relative!r} can't be an address")
             to = target / relative
             to.parent.mkdir(parents=True, exist_ok=True)
             files.append(_copy(path, to, f"{name}/{relative}"))

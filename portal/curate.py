@@ -81,16 +81,25 @@ def curate(
         license=license_of(license_written if isinstance(license_written, str) else None),
         citation=citation_of(entry, published=published, page=page),
         contacts=tuple(ContactInfo(**c.model_dump()) for c in entry.contacts),
-        versions=tuple(VersionInfo(**v.model_dump()) for v in entry.versions),
+        versions=tuple(
+            VersionInfo(**v.model_dump(exclude={"url"} if entry.status != "public" else None))
+            for v in entry.versions
+        ),
         derived_from=tuple(entry.derived_from),
-        url=(entry.versions[-1].url if entry.versions else None)
-        or entry.url
-        or (entry.source if entry.is_remote else None),
+        url=_url(entry),
         page=page,
         published=published,
         facts=facts,
         problems=tuple(dict.fromkeys(found)),
     )
+
+
+def _url(entry: Entry) -> str | None:
+    """Where the store is fetched; None for an artifact that is withdrawn or only announced."""
+    if entry.status != "public":
+        return None
+    newest = entry.versions[-1].url if entry.versions else None
+    return newest or entry.url or (entry.source if entry.is_remote else None)
 
 
 def _declared(entry: Entry, name: str, field: SchemaField) -> tuple[Value, ...]:

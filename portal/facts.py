@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from portal.errors import Problem
 
@@ -162,6 +162,9 @@ class StoreFacts(_Facts):
     files: int | None = None
     fingerprint: str = ""
     """Hex; equal fingerprints mean equal stores (metadata by content, chunks by name and size)."""
+    state: str = Field(default="", exclude=True)
+    """Hex; changes whenever a file of the store is written, also where sizes stay the same: for
+    caches on one machine, never published."""
     problems: tuple[Problem, ...] = ()
     bytes_read: int = 0
 

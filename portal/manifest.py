@@ -111,6 +111,34 @@ MetadataItem = Annotated[str, Field(max_length=5000)] | bool | int | float | Ter
 MetadataValue = MetadataItem | list[MetadataItem] | None
 
 
+class CslName(BaseModel):
+    """A person or a body, as CSL JSON has it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    family: str = ""
+    given: str = ""
+    literal: str = ""
+
+
+class CslDate(BaseModel):
+    """A date, as CSL JSON has it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+    parts: list[list[int]] = Field(default=[], alias="date-parts")
+
+
+class Csl(BaseModel):
+    """An item of CSL JSON: what the portal reads of it is typed, the rest is passed on."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    title: str = ""
+    author: list[CslName] = []
+    publisher: str = ""
+    issued: CslDate = CslDate()
+    DOI: str = ""
+    URL: WebAddress | None = None
+
+
 class Citation(_Part):
     """How to cite the data set."""
 
@@ -123,7 +151,7 @@ class Citation(_Part):
     year: Annotated[int, Field(ge=1800, le=2200)] | None = None
     publisher: Annotated[str, Field(max_length=200)] = ""
     url: WebAddress | None = None
-    csl: dict[str, Any] | None = None
+    csl: Csl | None = None
 
 
 class Contact(_Part):
@@ -248,11 +276,13 @@ def read_manifest(config: SiteConfig) -> Manifest:
     schema = _read_schema(folder, config.root, problems)
     collections = _read_collections(folder, config.root, problems)
     entries: dict[str, Entry] = {}
-    for path in _entry_files(folder, config.root, problems):
+    files = _entry_files(folder, config.root, problems)
+    for path in files:
         entry = _read_entry(path, config, problems)
         if entry:
             entries[entry.id] = entry
-    aliases: dict[str, str] = {}
+    # An entry that can't be read keeps its address all the same.
+    aliases = {path.stem: path.stem for path in files}
     for entry in entries.values():
         problems += _references(entry, entries, collections, schema, aliases)
     return Manifest(
@@ -272,10 +302,13 @@ def _entry_files(folder: Path, root: Path, problems: list[Problem]) -> list[Path
             continue
         if str(relative) in RESERVED or relative.parts[0] == "scans":
             continue
-        twin = found.get(path.stem.casefold())
-        if twin is None:
-            found[path.stem.casefold()] = path
-        if not ID.fullmatch(path.stem):
+        valid = ID.fullmatch(path.stem) is not None
+        key = path.stem.casefold()
+        twin = found.get(key)
+        # A valid name keeps the id, whichever came first.
+        if twin is None or (valid and not ID.fullmatch(twin.stem)):
+            found[key] = path
+        if not valid:
             problems.append(
                 _in_file(
                     path,
@@ -363,7 +396,7 @@ def _references(
     schema: Schema,
     aliases: dict[str, str],
 ) -> list[Problem]:
-    """Names in an entry that must exist elsewhere; `aliases` gathers those already taken."""
+    """Names in an entry that must exist elsewhere; `aliases` has the owner of each address."""
     out = []
 
     def problem(code: str, severity: Any, loc: Loc, what: str, remedy: str = "") -> None:
@@ -392,7 +425,7 @@ def _references(
                     did_you_mean(other, entries),
                 )
     for alias in entry.aliases:
-        owner = alias if alias in entries else aliases.setdefault(alias, entry.id)
+        owner = aliases.setdefault(alias, entry.id)
         if owner != entry.id:
             problem(
                 "alias-taken",

@@ -1,21 +1,23 @@
 """What the build makes for one artifact: the published copy, the interactive view, the picture.
 
-View stores and pictures are kept in a cache, named by the store's fingerprint, what was asked
-for and the code's version, so that a store is worked on once.
+All three are kept in a cache, by the store's state, what was asked for, and the versions of the
+code that makes them, so that a store is worked on once.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache as cache_once
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from portal import __version__
+from portal.cache import Cache, link_tree
 from portal.config import SiteConfig
 from portal.copying import publish_copy
 from portal.errors import Problem, is_machine_fault
@@ -39,7 +41,7 @@ class Budget:
     """How many bytes of data the site may still hold, and which copies were chosen to fit."""
 
     def __init__(self, artifacts: list[Artifact], config: SiteConfig):
-        self.left = config.limits.site_bytes
+        self.limit = self.left = config.limits.site_bytes
         self.too_large: dict[str, int] = {}
         wanted = sorted(
             (a.record.facts.bytes or 0, a.record.id)
@@ -87,48 +89,86 @@ def make_products(artifact: Artifact, config: SiteConfig, site: Path, budget: Bu
     if record.facts.kind != "spatialdata":
         return _with(record, Products(view=View(reason=_not_drawable(record.facts))))
 
-    from portal.viewstore import NothingToShow
+    cache = Cache(config.root / ".portal" / "cache")
+    copy = _attempt(
+        record, "copy", problems, lambda: _copy(artifact, cache, site, budget, problems)
+    )
+    if find_spec("spatialdata") is None:
+        reason = "This site was built without the extra `build`, which makes views and pictures."
+        view, picture = View(reason=reason), None
+    else:
+        drawn = _attempt(
+            record,
+            "view",
+            problems,
+            lambda: _drawn(artifact, copy, config, cache, site, budget, problems),
+        )
+        view, made = drawn or (View(reason=problems[-1].what), None)
+        picture = _attempt(
+            record, "picture", problems, lambda: _picture(artifact, made, config, cache, site)
+        )
+    record = record.model_copy(update={"problems": (*record.problems, *problems)})
+    return _with(record, Products(picture=picture, view=view, copy=copy))
 
-    copy: PublishedCopy | None = None
-    if record.id in budget.copies and budget.take(record.facts.bytes or 0):
-        copy = publish_copy(source, site, record.id)
-    elif record.id in budget.too_large:
+
+T = TypeVar("T")
+
+
+def _attempt(record: Record, what: str, problems: list[Problem], make: Callable[[], T]) -> T | None:
+    """What `make` gives; None and a problem where a foreign store makes it fail."""
+    try:
+        return make()
+    except Exception as e:  # what a foreign store can raise has no end
+        if is_machine_fault(e):
+            raise
+        problems.append(
+            Problem(
+                code=f"{what}-failed",
+                severity="warning",
+                where=record.id,
+                what=f"The {what} could not be made: {_first_line(e)}.",
+                remedy="Open the store with spatialdata to see which element is at fault.",
+            )
+        )
+        return None
+
+
+def _copy(
+    artifact: Artifact, cache: Cache, site: Path, budget: Budget, problems: list[Problem]
+) -> PublishedCopy | None:
+    """The published copy, None where none is wanted or there is no room for it."""
+    record, source = artifact.record, artifact.source
+    assert source is not None
+    assert record.facts is not None
+    if record.id in budget.too_large:
         problems.append(
             Problem(
                 code="site-full",
                 severity="warning",
                 where=record.id,
                 what=f"The original ({budget.too_large[record.id]:,} bytes) is not on this site: "
-                f"all data together may have {config.limits.site_bytes:,} bytes.",
+                f"all data together may have {budget.limit:,} bytes.",
                 remedy="Publish it elsewhere and give its `url`, or raise limits.site_bytes.",
             )
         )
-    if find_spec("spatialdata") is None:
-        reason = "This site was built without the extra `build`, which makes views and pictures."
-        return _with(record, Products(view=View(reason=reason), copy=copy))
-    try:
-        view, made = _view(artifact, copy, config, site, budget, problems)
-    except NothingToShow as e:
-        view, made = View(reason=str(e)), None
-    except Exception as e:  # what a foreign store can raise has no end
-        if is_machine_fault(e):
-            raise
-        problems.append(_failed(record, "view-failed", "The view could not be made", e))
-        view, made = View(reason=f"The view could not be made: {_first_line(e)}"), None
-    try:
-        picture = _picture(artifact, made, config, site)
-    except Exception as e:
-        if is_machine_fault(e):
-            raise
-        problems.append(_failed(record, "picture-failed", "The thumbnail could not be made", e))
-        picture = None
-    record = record.model_copy(update={"problems": (*record.problems, *problems)})
-    return _with(record, Products(picture=picture, view=view, copy=copy))
+    if record.id not in budget.copies or not budget.take(record.facts.bytes or 0):
+        return None
+
+    def make(folder: Path) -> None:
+        made = publish_copy(source, folder, record.id)
+        (folder / ".copy.json").write_text(made.model_dump_json(), "utf-8")
+
+    kept = cache.folder("copy", record.id, record.facts.state, make=make)
+    link_tree(kept, site / "data" / record.id)
+    note = site / "data" / record.id / ".copy.json"
+    copy = PublishedCopy.model_validate_json(note.read_bytes())
+    note.unlink()
+    return copy
 
 
 @dataclass(frozen=True)
 class _Made:
-    """A view store in the cache."""
+    """A view store in the cache, or the reason why there is none."""
 
     path: Path
     hints: dict[str, Any]
@@ -136,72 +176,93 @@ class _Made:
     coordinate_system: str | None
     bytes: int
     files: int
+    digest: str
+    """Of its content: the address changes with it, so that no browser mixes two stores."""
+    reason: str
+
+
+def _drawn(
+    artifact: Artifact,
+    copy: PublishedCopy | None,
+    config: SiteConfig,
+    cache: Cache,
+    site: Path,
+    budget: Budget,
+    problems: list[Problem],
+) -> tuple[View, _Made | None]:
+    made = _view_store(artifact, config, cache)
+    return _view(artifact, made, copy, config, site, budget, problems), made
 
 
 def _view(
     artifact: Artifact,
+    made: _Made | None,
     copy: PublishedCopy | None,
     config: SiteConfig,
     site: Path,
     budget: Budget,
     problems: list[Problem],
-) -> tuple[View, _Made | None]:
+) -> View:
+    """Choose what the view shows, put it on the site, and write its config."""
     from portal.scan import scan_store
-    from portal.viewer import check_config, compose, original_faults
+    from portal.viewer import compose, original_faults
 
     record, facts = artifact.record, artifact.record.facts
     assert facts is not None
-    assert artifact.source is not None
-    mode = config.viewer.mode
-    if mode == "none":
-        return View(reason="This portal makes no interactive views."), None
-    original = copy.store if copy else _reachable(record.url, config)
+    if config.viewer.mode == "none":
+        return View(reason="This portal makes no interactive views.")
+    original = _reachable(copy.store if copy else None, record.url, config)
     faults = original_faults(facts)
-    if mode == "original" and (original is None or faults):
-        why = " ".join(faults) or "It is not where a browser may read it."
-        return View(reason=f"The original can't be shown as it is. {why}"), None
-
-    made = _view_store(artifact, config) if mode != "original" else None
-    if original is not None and not faults and mode != "copy":
+    if original is not None and not faults and config.viewer.mode != "copy":
         shown = _Shown(original, facts, facts.bytes or 0, facts.files or 0, "original")
-    elif made is not None and budget.take(made.bytes):
-        address = f"data/{record.id}/view-{facts.fingerprint[:16]}.zarr"
-        shutil.copytree(made.path, site / address)
+    elif made is None:
+        why = " ".join(faults) or "It is not where a browser may read it."
+        return View(reason=f"The original can't be shown as it is. {why}")
+    elif made.reason:
+        return View(reason=made.reason)
+    elif budget.take(made.bytes):
+        address = f"data/{record.id}/view-{made.digest}.zarr"
+        link_tree(made.path, site / address)
         seen = scan_store(made.path, name=record.id)
         shown = _Shown(address, seen, made.bytes, made.files, "copy")
     else:
-        return View(reason="There was no room left on this site for the view's data."), made
-    for name, own in artifact.entry.views.items():
-        problems += check_config(own, shown.facts, artifact.entry.where("views", name))
+        problems.append(
+            Problem(
+                code="site-full",
+                severity="warning",
+                where=record.id,
+                what=f"There is no room for the {made.bytes:,} bytes that the view reads.",
+                remedy="Raise limits.site_bytes, or lower viewer.max_store_bytes.",
+            )
+        )
+        return View(reason="There is no room left on this site for what the view would read.")
     vitessce = compose(
         shown.facts,
         shown.from_page,
-        hints=made.hints if made else None,
+        hints=made.hints if made and shown.what == "copy" else None,
         title=record.title,
         obs_noun=record.obs_noun,
     )
     if isinstance(vitessce, str):
-        return View(reason=vitessce), made
+        return View(reason=vitessce)
     folder = site / "datasets" / record.id
     folder.mkdir(parents=True, exist_ok=True)
-    unit = made.hints.get("unit") if made and shown.what == "copy" else None
+    copied = made if made and shown.what == "copy" else None
+    unit = copied.hints.get("unit") if copied else None
     # For our own page alone: other viewers refuse keys that they don't know.
     _write_config(folder / "vitessce.json", vitessce | ({"portal": {"unit": unit}} if unit else {}))
     if config.base_url:
         absolute = _with_address(vitessce, shown.from_page, shown.absolute(config.base_url))
         _write_config(folder / "vitessce.absolute.json", absolute)
-    return (
-        View(
-            config=f"datasets/{record.id}/vitessce.json",
-            shows=shown.what,
-            store=shown.address,
-            bytes=shown.bytes,
-            files=shown.files,
-            coordinate_system=made.coordinate_system if made else None,
-            left_out=made.left_out if made and shown.what == "copy" else (),
-            named=_named_views(artifact.entry, folder, shown.from_page),
-        ),
-        made,
+    return View(
+        config=f"datasets/{record.id}/vitessce.json",
+        shows=shown.what,
+        store=shown.address,
+        bytes=shown.bytes,
+        files=shown.files,
+        coordinate_system=copied.coordinate_system if copied else None,
+        left_out=copied.left_out if copied else (),
+        named=_named_views(artifact.entry, shown, folder, problems),
     )
 
 
@@ -224,13 +285,24 @@ class _Shown:
         return self.address if "://" in self.address else base_url + self.address
 
 
-def _named_views(entry: Entry, folder: Path, address: str) -> dict[str, str]:
-    """Write the curator's own configs; `{store}` in an address stands for the view's store."""
+def _named_views(
+    entry: Entry, shown: _Shown, folder: Path, problems: list[Problem]
+) -> dict[str, str]:
+    """Write the curator's own configs; `{store}` as an address stands for the view's store.
+
+    A config with an error is named as a problem and not offered.
+    """
+    from portal.viewer import check_config
+
     named = {}
     for name, own in entry.views.items():
-        path = folder / f"vitessce-{name}.json"
-        _write_config(path, _with_address(own, "{store}", address))
-        named[name] = f"datasets/{entry.id}/{path.name}"
+        config = _with_address(own, "{store}", shown.from_page)
+        found = check_config(config, shown.facts, entry.where("views", name))
+        problems += found
+        if not any(p.severity == "error" for p in found):
+            path = folder / f"vitessce-{name}.json"
+            _write_config(path, config)
+            named[name] = f"datasets/{entry.id}/{path.name}"
     return named
 
 
@@ -247,112 +319,108 @@ def _write_config(path: Path, vitessce: dict[str, Any]) -> None:
     path.write_text(json.dumps(vitessce, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def _view_store(artifact: Artifact, config: SiteConfig) -> _Made:
-    """The view store from the cache, made where it is not there yet."""
-    from portal.viewstore import make_view_store
+def _view_store(artifact: Artifact, config: SiteConfig, cache: Cache) -> _Made | None:
+    """The view store from the cache, made where it is not there yet; None where none is wanted."""
+    from portal.viewstore import NothingToShow, make_view_store
 
-    facts = artifact.record.facts
+    facts, source = artifact.record.facts, artifact.source
     assert facts is not None
-    assert artifact.source is not None
-    folder = _cache(config, facts, f"view {config.viewer.max_store_bytes}")
-    description = folder / "view.json"
-    if description.is_file():
-        stored = json.loads(description.read_text("utf-8"))
-        return _Made(
-            path=folder / "view.zarr",
-            hints=stored["hints"],
-            left_out=tuple(stored["left_out"]),
-            coordinate_system=stored["coordinate_system"],
-            bytes=stored["bytes"],
-            files=stored["files"],
-        )
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    store = make_view_store(
-        artifact.source, facts, folder / "view.zarr", max_bytes=config.viewer.max_store_bytes
-    )
-    made = _Made(
-        path=store.path,
-        hints=store.hints,
-        left_out=store.left_out,
-        coordinate_system=store.coordinate_system,
-        bytes=store.bytes,
-        files=store.files,
-    )
-    # Written last: a folder without it is an interrupted attempt.
-    temporary = folder / "view.json.new"
-    temporary.write_text(
-        json.dumps(
-            {
-                "hints": made.hints,
-                "left_out": made.left_out,
-                "coordinate_system": made.coordinate_system,
-                "bytes": made.bytes,
-                "files": made.files,
-            }
-        ),
-        "utf-8",
-    )
-    temporary.rename(description)
-    return made
+    assert source is not None
+    if config.viewer.mode in ("none", "original"):
+        return None
+
+    def make(folder: Path) -> None:
+        view, limit = folder / "view.zarr", config.viewer.max_store_bytes
+        try:
+            made = {**vars(make_view_store(source, facts, view, max_bytes=limit)), "reason": ""}
+            made |= {"digest": _content(view)}
+            del made["path"]
+        except NothingToShow as e:
+            made = {"hints": {}, "left_out": [], "coordinate_system": None, "bytes": 0}
+            made |= {"files": 0, "digest": "", "reason": str(e)}
+        (folder / "view.json").write_text(json.dumps(made), "utf-8")
+
+    folder = cache.folder("view", _digest(artifact, config), make=make)
+    stored = json.loads((folder / "view.json").read_text("utf-8"))
+    stored["left_out"] = tuple(stored["left_out"])
+    return _Made(path=folder / "view.zarr", **stored)
 
 
 def _picture(
-    artifact: Artifact, made: _Made | None, config: SiteConfig, site: Path
+    artifact: Artifact, made: _Made | None, config: SiteConfig, cache: Cache, site: Path
 ) -> Picture | None:
     from portal.preview import make_preview
 
-    facts = artifact.record.facts
+    record, facts, source = artifact.record, artifact.record.facts, artifact.source
     assert facts is not None
-    assert artifact.source is not None
-    folder = _cache(config, facts, "picture")
-    description = folder / "picture.json"
-    if not description.is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    assert source is not None
+    usable = made if made and not made.reason else None
+
+    def make(folder: Path) -> None:
         picture = make_preview(
-            made.path if made else artifact.source,
+            usable.path if usable else source,
             facts,
-            made.hints if made else {},
+            usable.hints if usable else {},
             folder,
             "picture",
-            obs_noun=artifact.record.obs_noun,
+            obs_noun=record.obs_noun,
         )
-        temporary = folder / "picture.json.new"
-        temporary.write_text(picture.model_dump_json() if picture else "null", "utf-8")
-        temporary.rename(description)
-    stored = json.loads(description.read_text("utf-8"))
+        text = picture.model_dump_json() if picture else "null"
+        (folder / "picture.json").write_text(text, "utf-8")
+
+    digest = _digest(artifact, config)
+    folder = cache.folder("picture", digest, record.obs_noun, str(bool(usable)), make=make)
+    stored = json.loads((folder / "picture.json").read_text("utf-8"))
     if stored is None:
         return None
     picture = Picture.model_validate(stored)
-    out = site / "datasets" / artifact.record.id
+    out = site / "datasets" / record.id
     out.mkdir(parents=True, exist_ok=True)
     files = {}
     for width, name in picture.files.items():
         content = (folder / name).read_bytes()
         hashed = f"picture-{width}-{hashlib.sha256(content).hexdigest()[:8]}.webp"
         (out / hashed).write_bytes(content)
-        files[width] = f"datasets/{artifact.record.id}/{hashed}"
+        files[width] = f"datasets/{record.id}/{hashed}"
     return picture.model_copy(update={"files": files})
 
 
-def _cache(config: SiteConfig, facts: StoreFacts, what: str) -> Path:
-    key = hashlib.sha256(f"{facts.fingerprint}\n{what}\n{__version__}\n{_code()}".encode())
-    return config.root / ".portal" / "cache" / key.hexdigest()[:24]
-
-
-def _code() -> str:
-    """A hash of the modules that make products: what they made before a change is not reused."""
-    here = Path(__file__).parent
+def _content(folder: Path) -> str:
+    """A hash of every file under `folder`, names included."""
     digest = hashlib.sha256()
-    for path in sorted(here.glob("*.py")):
-        if path.stem.startswith(("view", "preview", "scan", "store", "facts")):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _digest(artifact: Artifact, config: SiteConfig) -> str:
+    """Names what is drawn from a store: the store, the limit, and the code that draws."""
+    facts = artifact.record.facts
+    assert facts is not None
+    key = f"{facts.fingerprint}\n{facts.state}\n{config.viewer.max_store_bytes}\n{_code()}"
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+@cache_once
+def _code() -> str:
+    """A hash of the modules that draw, and the versions of what they draw with."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.stem.startswith(("view", "preview", "colors", "scan", "store", "facts")):
             digest.update(path.read_bytes())
+    for package in ("spatialdata", "anndata", "zarr", "scikit-image", "pillow", "numpy"):
+        digest.update(f"{package} {version(package)}\n".encode())
     return digest.hexdigest()
 
 
-def _reachable(url: str | None, config: SiteConfig) -> str | None:
-    """The address under which a browser may read the original, None where it may not."""
+def _reachable(copy: str | None, url: str | None, config: SiteConfig) -> str | None:
+    """Where a browser may read the original: the site's copy, else its own address, else None.
+
+    A zip is one file, which Vitessce can't look into.
+    """
+    if copy is not None:
+        return None if copy.endswith(".zip") else copy
     if url is None:
         return None
     for old, new in config.viewer.rewrite.items():
@@ -360,7 +428,8 @@ def _reachable(url: str | None, config: SiteConfig) -> str | None:
             url = new + url.removeprefix(old)
             break
     parts = urlsplit(url)
-    return url if f"{parts.scheme}://{parts.netloc}" in config.viewer.origins else None
+    allowed = f"{parts.scheme}://{parts.netloc}" in config.viewer.origins
+    return url if allowed and not parts.path.endswith(".zip") else None
 
 
 def _offered(record: Record) -> bool:
@@ -382,16 +451,6 @@ def _not_drawable(facts: StoreFacts) -> str:
         "unreadable": "The store can't be read.",
     }
     return kinds[facts.kind]
-
-
-def _failed(record: Record, code: str, what: str, e: Exception) -> Problem:
-    return Problem(
-        code=code,
-        severity="warning",
-        where=record.id,
-        what=f"{what}: {_first_line(e)}",
-        remedy="Open the store with spatialdata to see which element is at fault.",
-    )
 
 
 def _first_line(e: Exception) -> str:

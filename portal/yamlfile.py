@@ -88,9 +88,9 @@ def read_yaml(
                 what, remedy = f"`{_dotted(loc)}` is missing.", "Add it."
                 code = "missing-key"
             else:
-                message = fault["msg"].removeprefix("Value error, ")
+                message = fault["msg"].removeprefix("Value error, ").rstrip(".")
                 what, remedy, code = f"`{_dotted(loc)}`: {message}.", "", "invalid-value"
-            problems.append(problem(line, code, what.replace("..", "."), remedy))
+            problems.append(problem(line, code, what, remedy))
         return None, list(dict.fromkeys(problems)), lines
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from portal.build import build_site
+from portal.build import build_site, scan_all
 from portal.config import load_config
 from portal.errors import BuildError, UsageError
+from portal.manifest import read_manifest
 
 ENTRY = "title: {title}\nmetadata: {{tissue: brain, technology: Visium, organism: mouse}}\n"
 
@@ -40,7 +41,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def leftovers(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.iterdir() if p.name.startswith(".site"))
+    return sorted(p.name for p in folder.iterdir() if p.name in (".site.building", ".site.old"))
 
 
 def test_a_title_and_one_entry_make_a_site(portal):
@@ -107,6 +108,130 @@ def test_a_broken_store_never_stops_the_others(portal):
         assert (portal / "site" / "datasets" / id_ / "index.html").is_file()
     page = (portal / "site/datasets/missing/index.html").read_text()
     assert "source-missing" in page
+
+
+@pytest.mark.parametrize(
+    "csl",
+    [
+        "{title: [a]}",
+        "{DOI: {a: b}}",
+        "{publisher: {}}",
+        "{author: null}",
+        "{issued: {date-parts: [2020]}}",
+        "{issued: {date-parts: [[]]}}",
+        "{URL: 'javascript:x'}",
+    ],
+)
+def test_a_broken_citation_never_stops_the_others(portal, csl):
+    (portal / "data_manifest" / "b.yaml").write_text(f"title: B\ncitation: {{csl: {csl}}}\n")
+    config = load_config(portal / "site_config.yaml")
+    manifest = read_manifest(config)
+    artifacts = scan_all(manifest, config, lambda *_: None)
+    assert "a" in {a.record.id for a in artifacts}
+
+
+@pytest.mark.parametrize("status", ["{status: withdrawn, reason: wrong}", "{status: announced}"])
+def test_what_is_not_offered_is_not_told(portal, status, local_stores):
+    store = local_stores / "ihc-spots.zarr"
+    (portal / "site_config.yaml").write_text(
+        f"title: Small\nsource_roots: ['{local_stores}']\ndata: {{publish: copy}}\n"
+    )
+    (portal / "data_manifest" / "a.yaml").write_text(
+        f"title: A\nsource: '{store}'\nurl: https://secret.example.org/a.zarr\n"
+        f"versions: [{{version: '1', url: 'https://secret.example.org/b.zarr'}}]\n"
+        + status.strip("{}").replace(", ", "\n")
+        + "\n"
+    )
+    build(portal)
+    assert not (portal / "site" / "data").exists()
+    told = [n for n, b in tree(portal / "site").items() if b"secret.example.org" in b]
+    assert told == []
+    record = json.loads((portal / "site/datasets/a/artifact.json").read_text())
+    assert record["facts"] is None
+
+
+def test_copies_and_views_share_files_with_the_cache(portal, local_stores):
+    (portal / "site_config.yaml").write_text(
+        f"title: Small\nsource_roots: ['{local_stores}']\ndata: {{publish: copy}}\n"
+    )
+    store = local_stores / "ihc-spots.zarr"
+    (portal / "data_manifest" / "a.yaml").write_text(f"title: A\nsource: '{store}'\n")
+    build(portal)
+    first = tree(portal / "site" / "data")
+    listing = json.loads(first["a/files.json"])
+    assert sum(f["bytes"] for f in listing["files"]) == listing["bytes"]
+    assert all(len(first[f"a/{f['path']}"]) == f["bytes"] for f in listing["files"])
+    started = time.monotonic()
+    build(portal)
+    assert tree(portal / "site" / "data") == first
+    assert time.monotonic() - started < 60
+
+
+def test_a_zip_is_published_scanned_and_drawn_from_a_copy(portal, local_stores):
+    (portal / "stores").mkdir()
+    shutil.make_archive(str(portal / "stores" / "a.zarr"), "zip", local_stores / "ihc-spots.zarr")
+    (portal / "site_config.yaml").write_text("title: Small\ndata: {publish: copy}\n")
+    (portal / "data_manifest" / "a.yaml").write_text("title: A\nsource: ../stores/a.zarr.zip\n")
+    report = build(portal)
+    assert [p.code for p in report.problems if p.severity == "error"] == []
+    products = json.loads((portal / "site/datasets/a/artifact.json").read_text())["products"]
+    assert products["copy"]["store"] == "data/a/a.zarr.zip"
+    assert products["view"]["shows"] == "copy"
+    assert products["picture"]
+
+
+def test_over_the_limit_the_largest_are_left_out_by_name(portal, local_stores):
+    (portal / "site_config.yaml").write_text(
+        f"title: Small\nsource_roots: ['{local_stores}']\ndata: {{publish: copy}}\n"
+        "limits: {site_bytes: 2 MB}\nviewer: {max_store_bytes: 500 kB}\n"
+    )
+    for name in ("ihc-spots", "retina-fundus"):
+        source = local_stores / f"{name}.zarr"
+        (portal / "data_manifest" / f"{name}.yaml").write_text(f"title: A\nsource: '{source}'\n")
+    report = build(portal)
+    assert {p.where for p in report.problems if p.code == "site-full"} == {"retina-fundus"}
+    assert (portal / "site/data/ihc-spots/files.json").is_file()
+    assert not (portal / "site/data/retina-fundus/files.json").exists()
+    data = sum(len(b) for b in tree(portal / "site" / "data").values())
+    assert data <= 2_100_000  # files.json come on top
+
+
+@pytest.mark.parametrize("mode", ["original", "copy", "none"])
+def test_the_viewer_mode_is_obeyed(portal, local_stores, mode):
+    (portal / "site_config.yaml").write_text(
+        f"title: Small\nsource_roots: ['{local_stores}']\ndata: {{publish: copy}}\n"
+        f"viewer: {{mode: {mode}}}\n"
+    )
+    source = local_stores / "retina-fundus.zarr"
+    (portal / "data_manifest" / "a.yaml").write_text(f"title: A\nsource: '{source}'\n")
+    build(portal)
+    view = json.loads((portal / "site/datasets/a/artifact.json").read_text())["products"]["view"]
+    expected = {"original": ("original", None), "copy": ("copy", None), "none": (None, "no")}
+    shows, reason = expected[mode]
+    assert (view["shows"], bool(view["reason"])) == (shows, bool(reason))
+
+
+def test_a_curators_own_view_names_the_store_by_a_placeholder(portal, local_stores):
+    (portal / "site_config.yaml").write_text(f"title: Small\nsource_roots: ['{local_stores}']\n")
+    source = local_stores / "ihc-spots.zarr"
+    file = "{fileType: spatialdata.zarr, url: '{store}', options: {}}"
+    good = f"{{version: 1.0.18, datasets: [{{uid: A, files: [{file}]}}], layout: []}}"
+    (portal / "data_manifest" / "a.yaml").write_text(
+        f"title: A\nsource: '{source}'\nviews:\n  mine: {good}\n  bad: {{layout: [1]}}\n"
+    )
+    report = build(portal)
+    record = json.loads((portal / "site/datasets/a/artifact.json").read_text())
+    assert list(record["products"]["view"]["named"]) == ["mine"]
+    config = json.loads((portal / "site/datasets/a/vitessce-mine.json").read_text())
+    address = config["datasets"][0]["files"][0]["url"]
+    assert (portal / "site/datasets/a" / address / "zarr.json").is_file()
+    assert any("a.yaml" in p.where for p in report.problems)
+
+
+def test_a_wrong_moment_in_the_environment_is_wrong_use(portal, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
+        build(portal)
 
 
 def test_strict_replaces_nothing_when_there_are_errors(portal):

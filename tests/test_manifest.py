@@ -139,6 +139,17 @@ def test_an_alias_belongs_to_one_artifact_only(portal):
     assert [c for c, _ in codes(manifest)] == ["alias-taken", "alias-taken"]
 
 
+def test_an_alias_cannot_take_the_address_of_an_entry_that_is_broken(portal):
+    manifest = portal(a="title: A\naliases: [b]\n", b="titel: B\n")
+    assert "alias-taken" in {c for c, _ in codes(manifest)}
+
+
+def test_a_stray_file_cannot_take_the_place_of_a_published_entry(portal):
+    manifest = portal(Brain="title: X\n", z__brain="title: B\n")
+    assert [(e.id, e.title) for e in manifest.entries] == [("brain", "B")]
+    assert {c for c, _ in codes(manifest)} == {"id-invalid", "id-case"}
+
+
 def test_reserved_files_are_no_entries(portal):
     manifest = portal(
         schema="fields: {tissue: {}}\n", scans__x="{}\n", collections="collections: {}\n"

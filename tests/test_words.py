@@ -74,3 +74,26 @@ def test_csl_of_the_curator_wins():
     cited = cite(citation={"csl": {"type": "article-journal", "title": "Own"}})
     assert (cited.csl["type"], cited.csl["title"]) == ("article-journal", "Own")
     assert cited.text.startswith("(2024). Own.")
+
+
+def test_csl_alone_gives_authors_year_and_address():
+    cited = cite(
+        citation={
+            "csl": {
+                "title": "T",
+                "author": [{"family": "Doe", "given": "J"}, {"literal": "The Atlas"}],
+                "issued": {"date-parts": [[2020, 1]]},
+                "URL": "https://a.org/x",
+                "volume": 3,
+            }
+        }
+    )
+    assert cited.text == "Doe, J and The Atlas (2020). T. https://a.org/x"
+    assert "author = {Doe, J and The Atlas}" in cited.bibtex
+    assert cited.csl["issued"] == {"date-parts": [[2020, 1]]}
+    assert cited.csl["volume"] == 3
+
+
+def test_the_store_itself_is_never_what_is_cited():
+    entry = Entry(title="T", url="s3://bucket/a.zarr").model_copy(update={"id": "a"})
+    assert citation_of(entry, published=None, page=None).url is None

@@ -1,0 +1,68 @@
+"""Folders of finished work, by what they were made from.
+
+A folder appears whole or not at all, and is never changed afterwards, so that the site may
+hard-link its files. What no build has used for a month is removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["Cache", "link_tree"]
+
+_MONTH = 30 * 24 * 3600
+
+
+class Cache:
+    """A folder of folders, each named by a hash of its key."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def folder(self, *key: str, make: Callable[[Path], None]) -> Path:
+        """The folder for `key`; `make` fills an empty one where there is none yet."""
+        name = hashlib.sha256("\0".join(key).encode()).hexdigest()[:24]
+        folder = self.root / name
+        if not folder.is_dir():
+            self.root.mkdir(parents=True, exist_ok=True)
+            beside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self.root))
+            try:
+                make(beside)
+                beside.chmod(0o755)
+                try:
+                    beside.rename(folder)
+                except OSError:
+                    if not folder.is_dir():  # else another build was faster, with the same
+                        raise
+            finally:
+                shutil.rmtree(beside, ignore_errors=True)
+        os.utime(folder)
+        return folder
+
+    def prune(self) -> None:
+        """Remove what has not been used for a month, and what a killed build left half made."""
+        if not self.root.is_dir():
+            return
+        for folder in self.root.iterdir():
+            age = time.time() - folder.stat().st_mtime
+            if age > (_MONTH / 30 if folder.name.startswith(".") else _MONTH):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Put the files of `source` at `target`: hard links where the file system can, else copies."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, target, copy_function=_link, dirs_exist_ok=True)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

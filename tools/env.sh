@@ -13,11 +13,14 @@ find_python() {
   for name in python3.13 python3.12 python3 python; do
     path=$(command -v "$name" 2>/dev/null) && fits "$path" && { echo "$path"; return; }
   done
-  if command -v pyenv >/dev/null 2>&1; then
-    for path in $(ls -d "$(pyenv root)"/versions/3.*/bin/python 2>/dev/null | sort -rV); do
-      fits "$path" && { echo "$path"; return; }
-    done
-  fi
+  # pyenv keeps versions whose shims don't start: under its root, or, where HOME is another one
+  # than it was installed in, beside its own program.
+  local program roots
+  program=$(readlink -f "$(command -v pyenv 2>/dev/null)" 2>/dev/null || true)
+  roots="$(pyenv root 2>/dev/null || true) $(dirname "$(dirname "${program:-/none/none/none}")")"
+  for path in $(for root in $roots; do ls -d "$root"/versions/3.*/bin/python 2>/dev/null; done | sort -ruV); do
+    fits "$path" && { echo "$path"; return; }
+  done
   echo 3.12
 }
 

@@ -27,7 +27,7 @@ def start_portal(folder: Path) -> list[Path]:
         for name, target in _FILES.items()
     }
     texts[folder / "data_manifest" / "schema.yaml"] = default_schema().read_text("utf-8")
-    texts[folder / ".gitignore"] = "site/\n.portal/\n"
+    texts[folder / ".gitignore"] = "/site/\n/.site.*\n/.portal/\n"
     there = [str(p) for p in texts if p.exists() and p.name != ".gitignore"]
     if there:
         raise UsageError(f"Nothing was written: {', '.join(sorted(there))} is there already.")

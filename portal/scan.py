@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from portal.errors import Severity
+from portal.errors import Severity, is_machine_fault
 from portal.facts import ElementFacts, ElementKind, StoreFacts, StoreKind
 from portal.scan_codes import CODES, Problems, printable
 from portal.scan_rasters import scan_raster
@@ -37,10 +37,10 @@ _KINDS: dict[str, ElementKind] = {
     "table": "tables",
 }
 _SAID: dict[StoreKind, str] = {
-    "anndata": "is an AnnData, not a SpatialData store.",
-    "mudata": "is a MuData, not a SpatialData store.",
-    "ome-zarr": "is an OME-Zarr image or plate, not a SpatialData store.",
-    "zarr": "is zarr, but not a SpatialData store.",
+    "anndata": "The store is an AnnData, not a SpatialData store.",
+    "mudata": "The store is a MuData, not a SpatialData store.",
+    "ome-zarr": "The store is an OME-Zarr image or plate, not a SpatialData store.",
+    "zarr": "The store is zarr, but not a SpatialData store.",
 }
 
 
@@ -61,13 +61,52 @@ def scan_store(
     except StoreError as error:
         problems.add(error.code, "error", "", f"{error}.")
         return StoreFacts(kind="unreadable", problems=problems.all())
+    except Exception as error:
+        return _failed(error, problems)
     with files:
         return _scan(files, problems)
 
 
 def _scan(files: Files, problems: Problems) -> StoreFacts:
-    found = survey(files, problems)
-    kind = _kind(found)
+    """The facts; where something unheard-of is in the way, as many as there are."""
+    found = None
+    try:
+        found = survey(files, problems)
+        kind = _kind(found)
+    except Exception as error:
+        return _failed(error, problems, files, found)
+    try:
+        return _facts(files, found, kind, problems)
+    except Exception as error:
+        return _failed(error, problems, files, found, kind)
+
+
+def _failed(
+    error: Exception,
+    problems: Problems,
+    files: Files | None = None,
+    found: Survey | None = None,
+    kind: StoreKind = "unreadable",
+) -> StoreFacts:
+    """What is left to say after an exception that nobody thought of; a fault of the machine
+    is raised again."""
+    if is_machine_fault(error):
+        raise error
+    # Its words may name a folder of this machine, so only its kind is told.
+    what = f"The scan met what it was not made for ({type(error).__name__})."
+    problems.add("scan-failed", "error", "", what)
+    return StoreFacts(
+        kind=kind,
+        bytes=found.bytes if found else None,
+        files=found.files if found else None,
+        fingerprint=found.fingerprint if found else "",
+        state=found.state if found else "",
+        problems=problems.all(),
+        bytes_read=files.bytes_read if files else 0,
+    )
+
+
+def _facts(files: Files, found: Survey, kind: StoreKind, problems: Problems) -> StoreFacts:
     elements: list[ElementFacts] = []
     if kind in ("spatialdata", "unreadable"):
         elements = [_element(files, found, path, problems) for path in _element_paths(found)]
@@ -90,6 +129,7 @@ def _scan(files: Files, problems: Problems) -> StoreFacts:
         bytes=found.bytes,
         files=found.files,
         fingerprint=found.fingerprint,
+        state=found.state,
         problems=problems.all(),
         bytes_read=files.bytes_read,
     )
@@ -151,21 +191,23 @@ def _element(files: Files, found: Survey, path: str, problems: Problems) -> Elem
         files=size[1],
     )
     if base.path != path:
-        problems.add("element-broken", "error", path, "its name cannot be written as text.")
+        problems.add("element-broken", "error", path, "The name cannot be written as text.")
         return base.model_copy(update={"readable": False})
     if node is None and path not in found.broken:
-        what = "has no zarr metadata, so readers do not see the element."
+        what = "The element has no zarr metadata, so readers do not see it."
         problems.add("metadata-absent", "error", path, what)
     try:
         facts = _describe(files, found, base, problems)
     except Exception as error:  # metadata can have any shape; the other elements must go on
-        what = f"its metadata are not as its kind needs them: {error!r}."
+        if is_machine_fault(error):
+            raise
+        what = f"The metadata are not as its kind needs them: {error!r}."
         problems.add("element-broken", "error", path, what)
         facts = base.model_copy(update={"readable": False})
     if node is None:
         return facts.model_copy(update={"readable": False})
     if facts.readable and facts.kind != "tables" and not facts.transformations:
-        what = "has no transformation to a coordinate system."
+        what = "The element has no transformation to a coordinate system."
         problems.add("coordinate-system-absent", "error", path, what)
     return facts
 
@@ -174,7 +216,7 @@ def _describe(files: Files, found: Survey, base: ElementFacts, problems: Problem
     node = found.nodes.get(base.path)
     if node is not None and not _encoding_fits(base.kind, node.attributes):
         encoding = node.attributes.get("encoding-type")
-        what = f"has the encoding {encoding!r}, which no {base.kind} have."
+        what = f"The element has the encoding {encoding!r}, which no {base.kind} have."
         problems.add("element-unknown", "error", base.path, what)
         return base.model_copy(update={"readable": False})
     if base.kind in ("points", "shapes"):
@@ -236,33 +278,35 @@ def _check_root(
         problems.add("not-spatialdata", "error", "", _SAID[kind])
         return
     if not found.nodes and not elements and not found.broken:
-        problems.add("not-zarr", "error", "", "has no zarr metadata: it is no zarr store.")
+        problems.add(
+            "not-zarr", "error", "", "The source has no zarr metadata: it is no zarr store."
+        )
         return
     if found.root is None and "" in found.broken:
         return
     if found.root is None:
-        what = "has neither zarr.json nor .zgroup at its top, so readers cannot open it."
+        what = "The store has neither zarr.json nor .zgroup at its top, so readers cannot open it."
         problems.add("metadata-absent", "error", "", what)
     elif "spatialdata_attrs" not in found.root.attributes:
-        what = "the root names no version of the SpatialData container."
+        what = "The root names no version of the SpatialData container."
         problems.add("spatialdata-attrs-absent", "info", "", what)
     else:
         container = found.root.attributes["spatialdata_attrs"]
         version = container.get("version") if isinstance(container, Mapping) else None
         if version not in _VERSIONS:
-            what = f"the container has version {version!r}; {' and '.join(_VERSIONS)} are known."
+            what = f"The container has version {version!r}; {' and '.join(_VERSIONS)} are known."
             problems.add("container-version-unknown", "warning", "", what)
     if found.consolidated is None and found.root is not None:
-        problems.add("consolidated-absent", "info", "", "has no consolidated metadata.")
+        problems.add("consolidated-absent", "info", "", "The store has no consolidated metadata.")
     if found.consolidated == "zmetadata":
-        what = "is a name that zarr does not look for, so the store counts as not consolidated."
+        what = "Zarr does not look for this name, so the store counts as not consolidated."
         problems.add("zmetadata-name", "info", "zmetadata", what)
     for name in sorted(path for path in found.folders if "/" not in path):
         if name not in ELEMENT_GROUPS and not name.startswith("."):
-            what = "is no group of SpatialData; spatialdata ignores it."
+            what = "The group is none of SpatialData; spatialdata ignores it."
             problems.add("group-unknown", "info", name, what)
     if any(e.path.startswith("table/") for e in elements):
-        what = "is the place of tables before spatialdata 0.1; current readers ignore it."
+        what = "Tables lay here before spatialdata 0.1; current readers ignore it."
         problems.add("table-legacy", "warning", "table", what)
 
 
@@ -271,11 +315,11 @@ def _check_names(elements: Iterable[ElementFacts], problems: Problems) -> None:
     for element in elements:
         name = element.name
         if name.startswith("__") or not all(c.isalnum() or c in "_-." for c in name):
-            problems.add("name-forbidden", "warning", element.path, "its name is not allowed.")
+            problems.add("name-forbidden", "warning", element.path, "The name is not allowed.")
         other = seen.setdefault(name.lower(), element)
         if other is not element:
             same = "is the same as" if other.name == name else "differs only in case from"
-            what = f"its name {same} that of {other.path}."
+            what = f"The name {same} that of {other.path}."
             problems.add("name-case", "warning", element.path, what)
 
 
@@ -284,7 +328,7 @@ def _check_regions(elements: list[ElementFacts], problems: Problems) -> None:
     for table in elements:
         for region in table.regions:
             if region not in names:
-                what = f"annotates {region!r}, which is not in the store."
+                what = f"The table annotates {region!r}, which is not in the store."
                 problems.add("region-absent", "warning", table.path, what)
 
 
@@ -304,7 +348,7 @@ def _check_extents(elements: list[ElementFacts], problems: Problems) -> None:
             if max(_overlap(box, image.extent[system]) for image in images) < _MIN_OVERLAP:
                 severity: Severity = "warning"
                 what = (
-                    f"in {system!r} it spans {_span(box)}, but "
+                    f"In {system!r} it spans {_span(box)}, but "
                     + ", ".join(f"{i.path} spans {_span(i.extent[system])}" for i in images[:3])
                     + "."
                 )

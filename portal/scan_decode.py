@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from portal.scan_survey import ArrayMeta, Node
+from portal.scan_nodes import ArrayMeta, Node
 from portal.store import Files, ReadLimit
 
 __all__ = ["UnreadableArray", "read_values"]

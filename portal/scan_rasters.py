@@ -8,7 +8,8 @@ from typing import Any
 
 from portal.facts import ElementFacts, Level
 from portal.scan_codes import Problems
-from portal.scan_survey import Node, Survey
+from portal.scan_nodes import Node
+from portal.scan_survey import Survey
 from portal.scan_transforms import extent_in, parse_transformations
 
 __all__ = ["scan_raster"]
@@ -24,7 +25,7 @@ def scan_raster(found: Survey, base: ElementFacts, problems: Problems) -> Elemen
     multiscales = ome.get("multiscales")
     first = multiscales[0] if isinstance(multiscales, list) and multiscales else None
     if not isinstance(first, dict) or not isinstance(first.get("datasets"), list):
-        problems.add("multiscales-absent", "error", base.path, "has no multiscales metadata.")
+        problems.add("multiscales-absent", "error", base.path, "It has no multiscales metadata.")
         return base.model_copy(update={"readable": False})
     axes = _axes(first, base, problems)
     levels, nodes = _levels(found, base, first["datasets"], problems)
@@ -63,7 +64,7 @@ def scan_raster(found: Survey, base: ElementFacts, problems: Problems) -> Elemen
 def _axes(first: Mapping[str, Any], base: ElementFacts, problems: Problems) -> tuple[str, ...]:
     stored = first.get("axes")
     if not isinstance(stored, list) or not stored:
-        problems.add("multiscales-absent", "error", base.path, "has no axes in its multiscales.")
+        problems.add("multiscales-absent", "error", base.path, "Its multiscales name no axes.")
         return ()
     return tuple(str(a.get("name") if isinstance(a, Mapping) else a) for a in stored)
 
@@ -78,7 +79,7 @@ def _levels(
         node = found.nodes.get(f"{base.path}/{path}")
         if node is None or node.array is None:
             severity = "error" if number == 0 else "warning"
-            what = f"level {path!r} is listed, but there is no such array."
+            what = f"Level {path!r} is listed, but there is no such array."
             problems.add("level-absent", severity, base.path, what)
             if number == 0:
                 return [], []
@@ -97,7 +98,7 @@ def _levels(
             )
         )
     if not datasets:
-        problems.add("multiscales-absent", "error", base.path, "lists no levels.")
+        problems.add("multiscales-absent", "error", base.path, "Its multiscales list no levels.")
     return levels, nodes
 
 
@@ -107,13 +108,13 @@ def _check_levels(
     """Whether all levels have the dimensions of the axes."""
     for level in levels:
         if axes and len(level.shape) != len(axes):
-            what = f"level {level.path!r} has shape {level.shape}, the axes are {axes}."
+            what = f"Level {level.path!r} has shape {level.shape}, the axes are {axes}."
             problems.add("axes-mismatch", "error", base.path, what)
             return False
     for above, below in itertools.pairwise(levels):
         pairs = list(zip(above.shape, below.shape, strict=True)) if axes else []
         if any(b > a for a, b in pairs) or (pairs and all(a == b for a, b in pairs)):
-            what = f"level {below.path!r} {below.shape} follows {above.path!r} {above.shape}."
+            what = f"Level {below.path!r} {below.shape} follows {above.path!r} {above.shape}."
             problems.add("levels-not-decreasing", "warning", base.path, what)
     return True
 
@@ -123,7 +124,7 @@ def _check_chunks(base: ElementFacts, nodes: list[Node], problems: Problems) -> 
         array = node.array
         assert array is not None
         if array.empty:
-            what = f"{array.empty:,} of {array.stored:,} chunk files have 0 bytes."
+            what = f"Of {array.stored:,} chunk files {array.empty:,} have 0 bytes."
             problems.add("chunk-empty", "error", node.path, what)
         absent = array.expected - array.stored
         if not absent:
@@ -132,12 +133,14 @@ def _check_chunks(base: ElementFacts, nodes: list[Node], problems: Problems) -> 
         if array.stored == 0:
             image = base.kind == "images"
             severity = "error" if image and number == 0 else "warning"
-            what = f"all {absent:,} {unit} are absent; it is read as fill value throughout."
+            what = f"All {absent:,} {unit} are absent; the level is read as fill value throughout."
         else:
             # Writers leave out chunks that hold only the fill value: the background of
             # labels, the rim of a sharded image. In a plain image it is rarely meant.
             severity = "info" if base.kind == "labels" or array.shards else "warning"
-            what = f"{absent:,} of {array.expected:,} {unit} are absent; read as fill value."
+            what = (
+                f"Of {array.expected:,} {unit} {absent:,} are absent; they are read as fill value."
+            )
         problems.add("chunk-absent", severity, node.path, what)
 
 

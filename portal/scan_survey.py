@@ -1,7 +1,6 @@
 """One walk over a store: zarr metadata, sizes, stored chunks, Parquet footers, fingerprint.
 
 Memory grows with the number of nodes and Parquet files, not with the number of chunks.
-Metadata of both zarr formats (https://zarr-specs.readthedocs.io) become one kind of `Node`.
 """
 
 from __future__ import annotations
@@ -11,89 +10,21 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from portal.scan_codes import Problems
-from portal.store import METADATA_NAMES, File, Files, Folder, Odd, ReadLimit
+from portal.scan_nodes import ArrayMeta, Node, parse_node
+from portal.store import METADATA_NAMES, File, Files, Folder, Odd, ReadLimit, reason
 
 __all__ = [
     "ELEMENT_GROUPS",
-    "MAX_LENGTH",
-    "ArrayMeta",
-    "Node",
     "Survey",
     "json_safe",
-    "numpy_name",
     "survey",
 ]
 
 ELEMENT_GROUPS = ("images", "labels", "points", "shapes", "tables", "table")
-MAX_LENGTH = 2**63 - 1
-"""No axis is longer: whatever counts further would not fit a file format."""
 _CONSOLIDATED = (".zmetadata", "zmetadata")
-
-
-@dataclass
-class ArrayMeta:
-    """An array as its metadata describe it. `chunks` are what is decoded at once, `grid` what
-    lies in one file; they differ where there are shards."""
-
-    shape: tuple[int, ...]
-    dtype: str
-    grid: tuple[int, ...]
-    chunks: tuple[int, ...]
-    shards: tuple[int, ...] | None
-    codecs: tuple[str, ...]
-    separator: str
-    prefix: str
-    """`c` where chunk keys begin with it, else empty."""
-    stored: int = 0
-    empty: int = 0
-
-    @cached_property
-    def counts(self) -> tuple[int, ...]:
-        """Number of chunk files along each axis."""
-        return tuple(-(-n // g) if g else 0 for n, g in zip(self.shape, self.grid, strict=True))
-
-    @property
-    def expected(self) -> int:
-        """Number of chunk files when none is left out."""
-        return min(math.prod(self.counts), MAX_LENGTH)
-
-    def key(self, index: tuple[int, ...]) -> str:
-        """Name of the file that holds the chunk at `index`, relative to the array."""
-        if not index:
-            return self.prefix or "0"
-        parts = [self.prefix] if self.prefix else []
-        return self.separator.join([*parts, *map(str, index)])
-
-    def is_chunk(self, key: str) -> bool:
-        """Whether a file name, relative to the array, is that of one of its chunks."""
-        if not self.shape:
-            return key == (self.prefix or "0")
-        parts = key.split(self.separator)
-        if self.prefix:
-            if parts[0] != self.prefix:
-                return False
-            del parts[0]
-        if len(parts) != len(self.shape):
-            return False
-        for part, count in zip(parts, self.counts, strict=True):
-            if not (part.isdecimal() and part.isascii() and len(part) < 20 and int(part) < count):
-                return False
-        return True
-
-
-@dataclass
-class Node:
-    """A group or an array. `meta` is what is stored, for a decoder."""
-
-    path: str
-    zarr_format: int
-    attributes: dict[str, Any] = field(default_factory=dict)
-    meta: dict[str, Any] = field(default_factory=dict)
-    array: ArrayMeta | None = None
 
 
 @dataclass
@@ -114,6 +45,8 @@ class Survey:
     bytes: int = 0
     files: int = 0
     fingerprint: str = ""
+    state: str = ""
+    """Like the fingerprint, with the stamp of every file."""
 
     @property
     def root(self) -> Node | None:
@@ -172,6 +105,7 @@ class _Walk:
         self.raw: dict[str, dict[str, Any]] = {}
         """Metadata by file name, by node path."""
         self.hash = hashlib.sha256()
+        self.stamps = hashlib.sha256()
         self.over_limit = False
         self.array: ArrayMeta | None = None
         self.array_prefix = ""
@@ -185,6 +119,8 @@ class _Walk:
                 self.found.children.setdefault(parent, []).append(name)
         self._compare_consolidated()
         self.found.fingerprint = self.hash.hexdigest()
+        self.stamps.update(self.hash.digest())
+        self.found.state = self.stamps.hexdigest()
         return self.found
 
     def _folder(self, folder: Folder) -> None:
@@ -195,6 +131,8 @@ class _Walk:
         if not files:
             return
         prefix = f"{path}/" if path else ""
+        stamps = "".join([f"{prefix}{file.name}\0{file.stamp}\n" for file in files])
+        self.stamps.update(stamps.encode("utf-8", "surrogatepass"))
         described = 0
         for file in files:
             if file.name not in METADATA_NAMES:
@@ -241,15 +179,15 @@ class _Walk:
         self._hash(f"{odd.path}\0{odd.kind}\n")
         add = self.problems.add
         if odd.kind == "link-outside":
-            add("link-outside", "error", odd.path, f"is a link out of the store ({odd.note}).")
+            add("link-outside", "error", odd.path, f"A link leads out of the store ({odd.note}).")
         elif odd.kind == "link-inside":
-            add("link-inside", "warning", odd.path, f"is a link ({odd.note}).")
+            add("link-inside", "warning", odd.path, f"A link lies in the store ({odd.note}).")
         elif odd.kind == "special":
-            add("file-special", "warning", odd.path, "is a pipe, socket or device.")
+            add("file-special", "warning", odd.path, "It is a pipe, socket or device.")
         elif odd.kind == "bad":
-            add("zip-member-unsafe", "error", odd.path, f"{odd.note}; it is not read.")
+            add("zip-member-unsafe", "error", odd.path, f"The member {odd.note}; it is not read.")
         else:
-            add("file-unreadable", "error", odd.path, f"cannot be read: {odd.note}.")
+            add("file-unreadable", "error", odd.path, f"It cannot be read: {odd.note}.")
 
     def _read(self, path: str, start: int, length: int) -> bytes | None:
         if self.over_limit:
@@ -260,8 +198,8 @@ class _Walk:
             self.over_limit = True
             self.problems.add("scan-limit", "warning", "", f"{error}; the rest is not read.")
         except OSError as error:
-            reason = error.strerror or str(error)
-            self.problems.add("file-unreadable", "error", path, f"cannot be read: {reason}.")
+            what = f"The file cannot be read: {reason(error)}."
+            self.problems.add("file-unreadable", "error", path, what)
         return None
 
     def _metadata(self, folder: str, file: File) -> bytes:
@@ -278,12 +216,12 @@ class _Walk:
         except (ValueError, RecursionError) as error:
             code = "consolidated-broken" if name in _CONSOLIDATED else "json-broken"
             severity = "warning" if name in _CONSOLIDATED else "error"
-            self.problems.add(code, severity, path, f"is not JSON: {error}.")
+            self.problems.add(code, severity, path, f"The file is not JSON: {error}.")
             if name not in _CONSOLIDATED:
                 self.found.broken.add(folder)
         else:
             if self.json.seen:
-                self.problems.add("json-nan", "warning", path, "holds NaN or Infinity.")
+                self.problems.add("json-nan", "warning", path, "The file holds NaN or Infinity.")
             self.raw.setdefault(folder, {})[name] = value
         return raw
 
@@ -307,10 +245,10 @@ class _Walk:
         if raw is None:
             return
         try:
-            node = _node(folder, raw)
+            node = parse_node(folder, raw)
         except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
             self.found.broken.add(folder)
-            what = f"its zarr metadata are not understood: {error!r}."
+            what = f"The zarr metadata are not understood: {error!r}."
             self.problems.add("element-broken", "error", folder, what)
             return
         for name in (*_CONSOLIDATED, "zarr.json"):
@@ -336,7 +274,7 @@ class _Walk:
             self.found.consolidated = name
             self.consolidated_nodes = nodes
         elif not isinstance(nodes, dict):
-            self.problems.add("consolidated-broken", "warning", name, "has no `metadata`.")
+            self.problems.add("consolidated-broken", "warning", name, "It has no `metadata`.")
 
     def _compare_consolidated(self) -> None:
         listed = self.consolidated_nodes
@@ -361,7 +299,7 @@ class _Walk:
             if paths
         ]
         if parts:
-            what = f"differs from the files: {'; '.join(parts)}. The files count."
+            what = f"It differs from the files: {'; '.join(parts)}. The files count."
             self.problems.add("consolidated-stale", "warning", str(self.found.consolidated), what)
 
 
@@ -385,104 +323,3 @@ def _differs(node: Node, listed: Any) -> bool:
     return (listed.get("attributes") or {}) != node.attributes or {
         k: v for k, v in listed.items() if k not in ignored
     } != {k: v for k, v in node.meta.items() if k not in ignored}
-
-
-def _node(path: str, raw: dict[str, Any]) -> Node | None:
-    if (meta := raw.get("zarr.json")) is not None:
-        attributes = meta.get("attributes") or {}
-        if not isinstance(attributes, dict):
-            raise ValueError("attributes are not an object")
-        node = Node(path, 3, attributes, meta)
-        if meta.get("node_type") == "array":
-            node.array = _array_v3(meta)
-        return node
-    if ".zarray" not in raw and ".zgroup" not in raw:
-        return None
-    node = Node(path, 2, raw.get(".zattrs") or {}, raw)
-    if ".zarray" in raw:
-        node.array = _array_v2(raw[".zarray"])
-    return node
-
-
-def _array_v2(meta: dict[str, Any]) -> ArrayMeta:
-    shape, chunks = _lengths(meta["shape"]), _lengths(meta["chunks"])
-    codecs = [c["id"] for c in (*(meta.get("filters") or ()), meta.get("compressor")) if c]
-    strings = any(c in ("vlen-utf8", "json2", "pickle") for c in codecs)
-    return _checked(
-        ArrayMeta(
-            shape=shape,
-            dtype="string" if strings else numpy_name(meta["dtype"]),
-            grid=chunks,
-            chunks=chunks,
-            shards=None,
-            codecs=tuple(str(c) for c in codecs),
-            separator="/" if meta.get("dimension_separator") == "/" else ".",
-            prefix="",
-        )
-    )
-
-
-def _array_v3(meta: dict[str, Any]) -> ArrayMeta:
-    shape = _lengths(meta["shape"])
-    grid = _lengths(meta["chunk_grid"]["configuration"]["chunk_shape"])
-    codecs = meta.get("codecs") or []
-    shards = None
-    chunks = grid
-    for codec in codecs:
-        if codec["name"] == "sharding_indexed":
-            shards, chunks = grid, _lengths(codec["configuration"]["chunk_shape"])
-            codecs = codec["configuration"].get("codecs") or []
-    encoding = meta.get("chunk_key_encoding") or {}
-    default = encoding.get("name", "default") == "default"
-    separator = (encoding.get("configuration") or {}).get("separator", "/" if default else ".")
-    data_type = meta["data_type"]
-    return _checked(
-        ArrayMeta(
-            shape=shape,
-            dtype=numpy_name(data_type["name"] if isinstance(data_type, dict) else data_type),
-            grid=grid,
-            chunks=chunks,
-            shards=shards,
-            codecs=tuple(str(c["name"]) for c in codecs),
-            separator="." if separator == "." else "/",
-            prefix="c" if default else "",
-        )
-    )
-
-
-def _checked(array: ArrayMeta) -> ArrayMeta:
-    if len(array.grid) != len(array.shape) or len(array.chunks) != len(array.shape):
-        raise ValueError("shape and chunks differ in length")
-    return array
-
-
-def _lengths(numbers: Any) -> tuple[int, ...]:
-    lengths = tuple(numbers)
-    if not all(isinstance(n, int) and 0 <= n <= MAX_LENGTH for n in lengths):
-        raise ValueError(f"{numbers!r} is not a shape")
-    return lengths
-
-
-_KINDS = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
-_STRINGS = ("string", "fixed_length_utf32", "null_terminated_bytes", "variable_length_utf8")
-
-
-def numpy_name(dtype: Any) -> str:
-    """`float32`, `boolean`, `string`, ... for a v2 type such as `<f4` or a v3 data type."""
-    if isinstance(dtype, list):
-        return "structured"
-    text = str(dtype)
-    if text in _STRINGS:
-        return "string"
-    if text in ("bool", "|b1"):
-        return "boolean"
-    if text[:1] not in "<>|=" or not text:
-        return text
-    kind, rest = text[1:2], text[2:]
-    if kind in _KINDS and rest.isdecimal():
-        return f"{_KINDS[kind]}{int(rest) * 8}"
-    if kind in "USOa":
-        return "string" if kind != "O" else "object"
-    if kind in "Mm":
-        return ("datetime64" if kind == "M" else "timedelta64") + rest[1:]
-    return text

@@ -13,8 +13,9 @@ from typing import Any
 from portal.facts import Column, ElementFacts, MatrixFacts
 from portal.scan_codes import Problems, printable
 from portal.scan_decode import UnreadableArray, read_values
-from portal.scan_survey import MAX_LENGTH, Node, Survey
-from portal.store import Files, ReadLimit
+from portal.scan_nodes import MAX_LENGTH, Node
+from portal.scan_survey import Survey
+from portal.store import Files, ReadLimit, reason
 
 __all__ = ["scan_table"]
 
@@ -76,7 +77,9 @@ class _Table:
         layers = tuple(self._matrices("layers"))
         for matrix in (*obsm, *layers):
             if n_obs is not None and matrix.shape and matrix.shape[0] != n_obs:
-                what = f"{matrix.name} has {matrix.shape[0]:,} rows, obs has {n_obs:,}."
+                what = (
+                    f"The matrix {matrix.name!r} has {matrix.shape[0]:,} rows, obs has {n_obs:,}."
+                )
                 self.problems.add("table-shape", "error", self.path, what)
         self._check_names([c.name for c in obs], "obs")
         self._check_names([c.name for c in var], "var")
@@ -114,7 +117,8 @@ class _Table:
         except ReadLimit as error:
             self.problems.add("scan-limit", "warning", node.path, f"{error}; it is left out.")
         except (UnreadableArray, OSError) as error:
-            self.problems.add("column-unreadable", "warning", node.path, f"{error}.")
+            what = f"The values cannot be read: {reason(error)}."
+            self.problems.add("column-unreadable", "warning", node.path, what)
         return None
 
     # obs and var
@@ -123,7 +127,7 @@ class _Table:
         """Columns of obs or var, their names with that of the index, and the number of rows."""
         node = self._node(part)
         if node is None:
-            what = f"has no {part}, so readers cannot open the table."
+            what = f"The table has no {part}, so readers cannot open it."
             self.problems.add("table-part-absent", "error", f"{self.path}/{part}", what)
             return [], set(), None
         if node.array is not None:
@@ -137,7 +141,7 @@ class _Table:
         columns = [c for name in names if (c := self._column(part, name)) is not None]
         rows = self._length(f"{part}/{index}")
         if rows is None:
-            what = f"the index of {part} ({index!r}) is absent."
+            what = f"The index of {part} ({index!r}) is absent."
             self.problems.add("table-part-absent", "error", f"{self.path}/{part}", what)
         return columns, {*names, str(self._index_name(part))}, rows
 
@@ -170,7 +174,7 @@ class _Table:
         path = f"{part}/{name}"
         node = self._node(path)
         if node is None:
-            what = f"column {name!r} is listed, but absent."
+            what = f"Column {name!r} is listed, but absent."
             self.problems.add("column-unreadable", "error", f"{self.path}/{part}", what)
             return None
         if node.array is None:
@@ -214,7 +218,7 @@ class _Table:
         index = self._index_key("var")
         ids = tuple(_texts(self._column_values(f"var/{index}") or []))
         if len(set(ids)) != len(ids):
-            what = f"{len(ids) - len(set(ids)):,} of {len(ids):,} names are there more than once."
+            what = f"Of {len(ids):,} names {len(ids) - len(set(ids)):,} are there more than once."
             self.problems.add("var-duplicates", "info", f"{self.path}/var", what)
         if not ids:
             return (), (), ()
@@ -328,31 +332,35 @@ class _Table:
     def _check_lengths(self, n_obs: int | None, n_vars: int | None, shape: Any) -> None:
         for what, rows, expected in (("obs", n_obs, shape[0]), ("var", n_vars, shape[1])):
             if rows is not None and rows != expected:
-                text = f"{what} has {rows:,} rows, X has {expected:,}."
+                text = f"The table's {what} has {rows:,} rows, X has {expected:,}."
                 self.problems.add("table-shape", "error", self.path, text)
 
     def _check_keys(self, keys: Mapping[str, Any], obs: list[Column], names: set[str]) -> None:
         if not keys["region"]:
-            self.problems.add("table-annotates-nothing", "info", self.path, "names no region.")
+            self.problems.add(
+                "table-annotates-nothing", "info", self.path, "The table names no region."
+            )
             return
         if self._node("obs") is None:
             return
         for key in ("region_key", "instance_key"):
             if keys[key] not in names:
-                what = f"{key} is {keys[key]!r}, which is no column of obs."
+                what = f"The {key} is {keys[key]!r}, which is no column of obs."
                 self.problems.add(key.replace("_", "-") + "-absent", "error", self.path, what)
         column = next((c for c in obs if c.name == keys["region_key"]), None)
         if column and column.categories is not None and column.n_categories:
             different = set(column.categories) ^ set(keys["region"])
             if different and column.n_categories <= MAX_CATEGORIES:
-                what = f"region is {list(keys['region'])}, but obs has {list(column.categories)}."
+                what = (
+                    f"The region is {list(keys['region'])}, but obs has {list(column.categories)}."
+                )
                 self.problems.add("region-mismatch", "warning", self.path, what)
 
     def _check_names(self, names: list[str], part: str) -> None:
         odd = [n for n in names if not all(c.isalnum() or c in "_-." for c in n) or n[:2] == "__"]
         if odd:
             shown = ", ".join(repr(printable(n, 40)) for n in odd[:5])
-            what = f"{len(odd)} columns have forbidden characters: {shown}."
+            what = f"Forbidden characters are in the names of {len(odd)} columns: {shown}."
             self.problems.add("name-forbidden", "info", f"{self.path}/{part}", what)
 
     def _absent_chunks(self) -> None:
@@ -367,7 +375,7 @@ class _Table:
             if not path.startswith(prefix) or node.array is None:
                 continue
             if node.array.empty:
-                what = f"{node.array.empty:,} chunk files have 0 bytes."
+                what = f"Of {node.array.stored:,} chunk files {node.array.empty:,} have 0 bytes."
                 self.problems.add("chunk-empty", "error", path, what)
             missing = node.array.expected - node.array.stored
             inner = path[len(prefix) :]
@@ -376,13 +384,13 @@ class _Table:
             index = inner.removesuffix("/values") in indices
             sparse = self._node(inner.rpartition("/")[0] + "/indptr") is not None
             if index or (sparse and inner.endswith("/data")):
-                what = f"{missing:,} of {node.array.expected:,} chunks are absent."
+                what = f"Of {node.array.expected:,} chunks {missing:,} are absent."
                 self.problems.add("chunk-absent", "error", path, what)
             else:
                 absent.append(f"{inner} ({missing:,} of {node.array.expected:,})")
         if absent:
             more = ", …" if len(absent) > 5 else ""
-            what = f"chunks are absent, read as fill value: {', '.join(absent[:5])}{more}."
+            what = f"Chunks are absent, read as fill value: {', '.join(absent[:5])}{more}."
             self.problems.add("chunk-absent", "info", self.path, what)
 
     def _may_be_left_out(self, path: str) -> bool:

@@ -50,7 +50,7 @@ def parse_transformations(
     faults: list[str] = []
     for item in stored if isinstance(stored, list) else []:
         if not isinstance(item, Mapping):
-            faults.append("a transformation is not an object")
+            faults.append("A transformation is not an object")
             continue
         system = _system_name(item.get("output"))
         if system is None:
@@ -60,7 +60,7 @@ def parse_transformations(
         try:
             affine = _matrix(item, axes)
         except _CANNOT as error:
-            faults.append(f"the transformation to {system!r} ({kind}) is not understood: {error}")
+            faults.append(f"The transformation to {system!r} ({kind}) is not understood: {error}")
         found[system] = Transformation(
             coordinate_system=system, kind=kind, affine=affine, unit=_unit(item.get("output"))
         )

@@ -49,10 +49,12 @@ def scan_points(found: Survey, base: ElementFacts, problems: Problems) -> Elemen
     axes = tuple(axis for axis in ("x", "y", "z") if axis in names)
     readable = {"x", "y"} <= set(axes)
     if not readable:
-        problems.add("coordinates-absent", "error", base.path, f"has columns {names}, no x and y.")
+        problems.add(
+            "coordinates-absent", "error", base.path, f"It has columns {names}, no x and y."
+        )
     for key, name in keys.items():
         if name and name not in names:
-            what = f"{key} is {name!r}; the columns are {names}."
+            what = f"The {key} is {name!r}; the columns are {names}."
             problems.add("feature-key-absent", "warning", base.path, what)
     filled = base.model_copy(
         update={
@@ -85,9 +87,9 @@ def scan_shapes(found: Survey, base: ElementFacts, problems: Problems) -> Elemen
     geometry = described.get(primary) if isinstance(described, Mapping) else None
     if not isinstance(geometry, Mapping):
         geometry = {}
-        problems.add("geo-absent", "warning", base.path, "its Parquet file has no `geo` metadata.")
+        problems.add("geo-absent", "warning", base.path, "The Parquet file has no `geo` metadata.")
     if primary not in schema.names:
-        what = f"has columns {schema.names}, no {primary!r}."
+        what = f"It has columns {schema.names}, no {primary!r}."
         problems.add("coordinates-absent", "error", base.path, what)
     types = geometry.get("geometry_types")
     names = [n for n in schema.names if n != primary and not n.startswith("__")]
@@ -154,7 +156,9 @@ def _footers(
     path = f"{base.path}/{name}"
     parts = sorted(p for p in found.parquet if p == path or p.startswith(path + "/"))
     if not parts:
-        problems.add("parquet-absent", "error", path, "is absent, so the element is empty.")
+        problems.add(
+            "parquet-absent", "error", path, "The file is absent, so the element is empty."
+        )
         return []
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -173,7 +177,7 @@ def _footers(
             except (pa.ArrowException, OSError, ValueError) as error:
                 fault = str(error)
         if fault:
-            problems.add("parquet-broken", "error", part, f"cannot be read: {fault}.")
+            problems.add("parquet-broken", "error", part, f"The file cannot be read: {fault}.")
     return footers if len(footers) == len(parts) else []
 
 

@@ -9,7 +9,6 @@ who reads through this class need not know which one it has.
 
 from __future__ import annotations
 
-import calendar
 import os
 import stat
 import zipfile
@@ -32,6 +31,7 @@ __all__ = [
     "StoreError",
     "ZipFiles",
     "open_files",
+    "reason",
 ]
 
 OddKind = Literal["link-inside", "link-outside", "special", "unreadable", "bad"]
@@ -62,16 +62,20 @@ class ReadLimit(StoreError):
 
     def __init__(self, path: str, wanted: int, limit: int):
         super().__init__(
-            "scan-limit", f"reading {path} ({wanted:,} bytes) would exceed {limit:,} bytes"
+            "scan-limit", f"Reading {path} ({wanted:,} bytes) would exceed {limit:,} bytes"
         )
 
 
 class File(NamedTuple):
-    """A regular file in a folder; `size` in bytes, `mtime` in seconds since 1970."""
+    """A regular file in a folder; `size` in bytes.
+
+    `stamp` changes when the file is written anew: its time in nanoseconds, or the checksum that
+    a zip has of it. It says nothing to anybody but this machine.
+    """
 
     name: str
     size: int
-    mtime: float
+    stamp: int
 
 
 class Odd(NamedTuple):
@@ -144,22 +148,31 @@ class Files(ABC):
         self.close()
 
 
+def reason(error: BaseException) -> str:
+    """Why something failed, in words that name no path of this machine."""
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+
+
 def open_files(source: Path | str, *, limit: int) -> Files:
-    """Open a folder or a zip. Raises StoreError when it is neither, or not there."""
+    """Open a folder or a zip. Raises StoreError when it is neither, or not there.
+
+    What it says is published, so it names the store, never the folder that it lies in.
+    """
     text = str(source)
     if "://" in text:
-        raise StoreError("source-unsupported", f"addresses such as {text} are not read")
+        scheme = text.partition("://")[0]
+        raise StoreError("source-unsupported", f"Addresses ({scheme}://) are not read")
     path = Path(source)
+    name = f"The source {path.name}".strip()
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise StoreError("source-absent", f"{text} cannot be opened: {reason}") from None
+        raise StoreError("source-absent", f"{name} cannot be opened: {reason(error)}") from None
     if stat.S_ISDIR(mode):
         return FolderFiles(path, limit)
     if stat.S_ISREG(mode):
         return ZipFiles(path, limit)
-    raise StoreError("source-unsupported", f"{text} is neither a folder nor a zip file")
+    raise StoreError("source-unsupported", f"{name} is neither a folder nor a zip file")
 
 
 def _in_order(files: dict[str, File]) -> list[File]:
@@ -195,7 +208,7 @@ class FolderFiles(Files):
                     name = item.name
                     if item.is_file(follow_symlinks=False):
                         info = item.stat(follow_symlinks=False)
-                        files[name] = File(name, info.st_size, info.st_mtime)
+                        files[name] = File(name, info.st_size, info.st_mtime_ns)
                     elif item.is_dir(follow_symlinks=False):
                         folders.append(name)
                     elif item.is_symlink():
@@ -203,18 +216,20 @@ class FolderFiles(Files):
                     else:
                         odd.append(Odd(prefix + name, "special"))
         except OSError as error:
-            odd.append(Odd(prefix[:-1], "unreadable", error.strerror or str(error)))
+            odd.append(Odd(prefix[:-1], "unreadable", reason(error)))
         return files, folders, odd
 
     def _link(self, path: str) -> Odd:
         full = os.path.join(self._root, path)
         try:
+            os.readlink(full)
             target = os.path.realpath(full)
-            note = os.readlink(full)
         except OSError as error:
-            return Odd(path, "unreadable", error.strerror or str(error))
-        inside = target == self._root or target.startswith(self._root + os.sep)
-        return Odd(path, "link-inside" if inside else "link-outside", note)
+            return Odd(path, "unreadable", reason(error))
+        if target == self._root or target.startswith(self._root + os.sep):
+            return Odd(path, "link-inside", f"to {os.path.relpath(target, self._root)}")
+        # Where it leads is this machine's business: only the name is told.
+        return Odd(path, "link-outside", f"to …/{os.path.basename(target)}")
 
     def _full(self, path: str) -> str:
         """The file's place on disk; raises FileNotFoundError when it lies behind a link."""
@@ -265,7 +280,9 @@ class ZipFiles(Files):
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
-            raise StoreError("zip-broken", f"{path.name} is not a readable zip: {error}") from None
+            raise StoreError(
+                "zip-broken", f"The file {path.name} is not a readable zip: {reason(error)}"
+            ) from None
         self._bad: list[Odd] = []
         self._members = self._safe_members()
         self._strip_top_folder()
@@ -304,7 +321,7 @@ class ZipFiles(Files):
         for path, info in self._members.items():
             parent, _, name = path.rpartition("/")
             files = folders.setdefault(parent, {})
-            files[name] = File(name, info.file_size, _mtime(info))
+            files[name] = File(name, info.file_size, info.CRC)
             while parent:  # a zip need not name the folders in between
                 parent = parent.rpartition("/")[0]
                 folders.setdefault(parent, {})
@@ -350,7 +367,3 @@ def _why_unsafe(info: zipfile.ZipInfo) -> str:
     if "" in name.split("/"):
         return "has an empty part in its name"
     return ""
-
-
-def _mtime(info: zipfile.ZipInfo) -> float:
-    return float(calendar.timegm((*info.date_time, 0, 0, 0)))

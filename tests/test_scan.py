@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -22,7 +24,8 @@ from portal.facts import ElementFacts, StoreFacts
 from portal.scan import scan_store
 from portal.scan_codes import CODES, REMEDIES, Problems, printable
 from portal.scan_decode import UnreadableArray, read_values
-from portal.scan_survey import json_safe, numpy_name, survey
+from portal.scan_nodes import numpy_name
+from portal.scan_survey import json_safe, survey
 from portal.scan_transforms import extent_in, parse_transformations
 from portal.store import File, Folder, FolderFiles, ReadLimit
 from tests.conftest import find_store
@@ -51,6 +54,30 @@ def maker(tmp_path, zarr_format) -> Maker:
 
 
 # sound stores
+
+
+def test_the_state_changes_with_a_pixel_and_the_fingerprint_with_a_size(maker, tmp_path):
+    before = scan_store(maker.root)
+    zip_before = scan_store(zipped(maker.root, tmp_path / "s.zarr.zip"))
+    assert before.state
+    assert scan_store(maker.root).state == before.state
+    files = sorted(p for p in (maker.root / "images").rglob("*") if p.is_file())
+    chunk = next(p for p in files if p.stat().st_size > 1000)
+    stamp = chunk.stat().st_mtime_ns
+    data = bytearray(chunk.read_bytes())
+    data[0] ^= 255
+    chunk.write_bytes(data)
+    os.utime(chunk, ns=(stamp, stamp + 1))
+    after = scan_store(maker.root)
+    assert after.state != before.state
+    assert after.fingerprint == before.fingerprint == zip_before.fingerprint
+    assert scan_store(zipped(maker.root, tmp_path / "s.zarr.zip")).state != zip_before.state
+
+
+def test_the_state_is_not_published(maker):
+    facts = scan_store(maker.root)
+    assert "state" not in facts.model_dump()
+    assert facts.state not in facts.model_dump_json()
 
 
 def test_a_sound_store_has_every_element_and_no_problem(maker, zarr_format):
@@ -316,9 +343,8 @@ def test_a_zip_has_the_facts_of_its_folder(maker, tmp_path):
     folder = scan_store(maker.root)
     for top, method in (("", zipfile.ZIP_STORED), ("any/", zipfile.ZIP_DEFLATED)):
         other = scan_store(zipped(maker.root, tmp_path / "store.zarr.zip", top, method))
-        assert other.model_copy(update={"bytes_read": 0}) == folder.model_copy(
-            update={"bytes_read": 0}
-        )
+        of_the_reading = {"bytes_read": 0, "state": ""}
+        assert other.model_copy(update=of_the_reading) == folder.model_copy(update=of_the_reading)
 
 
 def test_the_fingerprint_is_of_the_content(maker, tmp_path):
@@ -394,7 +420,7 @@ def test_two_hundred_thousand_chunks_are_counted_in_little_memory(tmp_path):
                 yield folder
                 if folder.path == "images/image/s0/c/0":
                     for y in range(200):
-                        chunks = [File(str(x), 10, 0.0) for x in range(1000)]
+                        chunks = [File(str(x), 10, 0) for x in range(1000)]
                         yield Folder(f"images/image/s0/c/0/{y}", chunks, [])
 
     maker = sound(tmp_path / "store.zarr")
@@ -423,9 +449,27 @@ def test_each_code_is_found_in_a_store_that_has_the_fault(code, tmp_path):
     facts = scan_store(source, name="given", **options)
     problem = next(p for p in facts.problems if p.code == code)
     assert problem.where.split("/")[0] == "given"
-    assert problem.what
+    assert re.match(r"[A-Z]\w* .*\.$", problem.what)
+    assert str(tmp_path) not in facts.model_dump_json()
     assert problem.remedy
     assert codes(facts) <= CODES.keys()
+
+
+@pytest.mark.parametrize("part", ["survey", "_facts"])
+def test_what_nobody_thought_of_is_a_problem_and_the_machine_s_faults_are_not(
+    maker, monkeypatch, part
+):
+    raised: list[Exception] = [KeyError("x"), OSError(errno.ENOSPC, "No space left")]
+
+    def fail(*_: object) -> None:
+        raise raised.pop(0)
+
+    monkeypatch.setattr("portal.scan." + part, fail)
+    facts = scan_store(maker.root)
+    assert facts.kind == ("unreadable" if part == "survey" else "spatialdata")
+    assert [(p.code, p.severity) for p in facts.problems] == [("scan-failed", "error")]
+    with pytest.raises(OSError, match="No space"):
+        scan_store(maker.root)
 
 
 def test_every_code_has_a_meaning_a_remedy_and_a_case():
@@ -1002,7 +1046,7 @@ def test_real_stores_are_read_modestly_and_alike_from_a_zip(test_data, name, tmp
     facts.model_dump_json()
     assert codes(facts) <= CODES.keys()
     other = scan_store(zipped(path, tmp_path / "s.zarr.zip"), name="s")
-    assert other == facts
+    assert other.model_dump() == facts.model_dump()
 
 
 def _same_as_spatialdata(path: Path) -> None:

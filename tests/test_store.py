@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import struct
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from portal.store import Files, FolderFiles, Odd, ReadLimit, StoreError, ZipFiles, open_files
+from portal.store import File, Files, FolderFiles, Odd, ReadLimit, StoreError, ZipFiles, open_files
 from tests.stores import sound, zipped
 
 
@@ -58,10 +60,27 @@ def test_a_zip_is_walked_and_read_as_its_folder_is(folder, tmp_path, top, method
         assert files.name == "s.zarr"
 
 
-def test_the_walk_knows_sizes_and_times(folder):
-    (file,) = next(f for f in open_files(folder, limit=0).walk() if f.path == "a").files
-    assert file.size == 5
-    assert file.mtime == pytest.approx((folder / "a/file").stat().st_mtime)
+def test_the_walk_knows_sizes_and_stamps(folder, tmp_path):
+    def file_in(path: Path) -> File:
+        with open_files(path, limit=0) as files:
+            return next(f for f in files.walk() if f.path == "a").files[0]
+
+    before, zipped_before = file_in(folder), file_in(zipped(folder, tmp_path / "s.zip"))
+    assert before.size == zipped_before.size == 5
+    (folder / "a/file").write_bytes(b"hallo")
+    os.utime(folder / "a/file", ns=(1, before.stamp + 1))
+    assert file_in(folder).stamp != before.stamp
+    assert file_in(zipped(folder, tmp_path / "s.zip")).stamp != zipped_before.stamp
+
+
+def test_a_member_of_a_zip_may_have_no_date(tmp_path):
+    path = tmp_path / "s.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("zarr.json"), "{}")
+    path.write_bytes(path.read_bytes().replace(struct.pack("<H", 33), b"\0\0"))  # 1980-01-01
+    with zipfile.ZipFile(path) as archive:
+        assert archive.infolist()[0].date_time[:3] == (1980, 0, 0)
+    assert walked(open_files(path, limit=100)) == [("", ["zarr.json"])]
 
 
 def test_reads_are_counted_and_stop_at_the_limit(folder):
@@ -248,6 +267,28 @@ def test_what_cannot_be_opened_says_why(source, code):
     with pytest.raises(StoreError) as caught:
         open_files(source, limit=1000)
     assert caught.value.code == code
+
+
+def test_what_cannot_be_opened_is_named_without_its_folder(tmp_path):
+    os.mkfifo(tmp_path / "fifo.zarr")
+    (tmp_path / "locked.zarr.zip").write_bytes(b"x")
+    for name in ("fifo.zarr", "nowhere.zarr", "locked.zarr.zip"):
+        with pytest.raises(StoreError) as caught:
+            open_files(tmp_path / name, limit=1000)
+        assert re.match(f"The (source|file) {name} (is|cannot) ", str(caught.value))
+        assert str(tmp_path) not in str(caught.value)
+    with pytest.raises(StoreError) as caught:
+        open_files("https://user:secret@example.org/x.zarr", limit=1000)
+    assert "secret" not in str(caught.value)
+
+
+def test_where_links_lead_on_this_machine_is_not_told(folder, tmp_path):
+    (tmp_path / "private" / "deeper").mkdir(parents=True)
+    (folder / "out").symlink_to(tmp_path / "private" / "deeper")
+    (folder / "relative").symlink_to("../private/deeper")
+    (folder / "within").symlink_to(folder / "b" / "inner")
+    notes = {o.path: o.note for f in open_files(folder, limit=1000).walk() for o in f.odd}
+    assert notes == {"out": "to …/deeper", "relative": "to …/deeper", "within": "to b/inner"}
 
 
 def test_a_file_that_is_no_zip_says_so(tmp_path):

@@ -10,7 +10,7 @@ import os
 import shutil
 import socket
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from portal.store import Files, Folder, FolderFiles
 from tests.stores import Maker, identity, sound, zipped
 
 __all__ = ["FAULTS", "Made"]
 
-Made = tuple[Path, dict[str, Any]]
-FAULTS: dict[str, Callable[[Path], Path | Made]] = {}
+Made = Path | Files | tuple[Path, dict[str, Any]]
+FAULTS: dict[str, Callable[[Path], Made]] = {}
 
 
-def _fault(code: str) -> Callable[[Callable[[Path], Path | Made]], Callable[[Path], Path | Made]]:
-    def keep(make: Callable[[Path], Path | Made]) -> Callable[[Path], Path | Made]:
+def _fault(code: str) -> Callable[[Callable[[Path], Made]], Callable[[Path], Made]]:
+    def keep(make: Callable[[Path], Made]) -> Callable[[Path], Made]:
         FAULTS[code] = make
         return make
 
@@ -236,6 +237,19 @@ def _(folder: Path) -> Path:
     (folder / "store.zarr").mkdir()
     (folder / "store.zarr/readme.txt").write_text("nothing here")
     return folder / "store.zarr"
+
+
+class _Surprising(FolderFiles):
+    """A store that does what nobody thought of."""
+
+    def walk(self) -> Iterator[Folder]:
+        yield from super().walk()
+        raise RecursionError(f"nobody thought of {self._root}")
+
+
+@_fault("scan-failed")
+def _(folder: Path) -> Files:
+    return _Surprising(sound(folder / "store.zarr").root, 1_000_000)
 
 
 @_fault("scan-limit")

@@ -12,7 +12,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from portal.errors import Problem, ProblemsError, UsageError
 from portal.yamlfile import read_yaml
 
-__all__ = ["Facet", "SiteConfig", "Viewer", "load_config", "parse_size", "with_base_url"]
+__all__ = [
+    "Facet",
+    "SiteConfig",
+    "Viewer",
+    "load_config",
+    "parse_size",
+    "web_address",
+    "with_base_url",
+]
 
 _SIZE = re.compile(r"([\d.]+)\s*(B|kB|KB|MB|GB|TB)?", re.ASCII)
 _UNITS = {None: 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -35,19 +43,20 @@ def parse_size(text: object) -> int:
     return size
 
 
-def _web_address(text: str) -> str:
+def web_address(text: str) -> str:
+    """`text`, where it is an http(s) address. Raises ValueError where it is none."""
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError(f"{text!r} is not an http(s) address")
+        raise ValueError(f"{text[:80]!r} is not an http(s) address")
     return text
 
 
 def _base_url(text: str) -> str:
-    return text and _web_address(text).rstrip("/") + "/"
+    return text and web_address(text).rstrip("/") + "/"
 
 
 def _origin(text: str) -> str:
-    parts = urlsplit(_web_address(text))
+    parts = urlsplit(web_address(text))
     return f"{parts.scheme}://{parts.netloc}"
 
 

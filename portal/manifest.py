@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from portal.config import SiteConfig
+from portal.config import SiteConfig, web_address
 from portal.errors import Problem, ProblemsError, did_you_mean
 from portal.yamlfile import Loc, read_yaml
 
@@ -44,13 +44,6 @@ def _address(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in REMOTE_SCHEMES or not parts.netloc:
         raise ValueError(f"{text[:80]!r} is not an address ({', '.join(REMOTE_SCHEMES)})")
-    return text
-
-
-def _web(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError(f"{text[:80]!r} is not an http(s) address")
     return text
 
 
@@ -86,7 +79,7 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-WebAddress = Annotated[str, Field(max_length=2000), AfterValidator(_web)]
+WebAddress = Annotated[str, Field(max_length=2000), AfterValidator(web_address)]
 Address = Annotated[str, Field(max_length=2000), AfterValidator(_address)]
 Slug = Annotated[str, _matching(SLUG, "a slug: lower-case letters, digits and hyphens")]
 EntryId = Annotated[str, _matching(ID, "an id: lower-case letters, digits, `.`, `_` and `-`")]

@@ -123,8 +123,8 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
         records.append(make_products(artifact, config, site, budget))
     say("Making views and pictures", len(artifacts), len(artifacts))
 
-    for record in records:
-        report.problems += [p for p in record.problems if p not in manifest.problems]
+    known = set(manifest.problems)
+    report.problems += [p for record in records for p in record.problems if p not in known]
     built_at = build_time()
     say("Writing the catalog", 0, 1)
     write_catalog(

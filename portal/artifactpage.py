@@ -16,11 +16,11 @@ from portal.elements import element_groups
 from portal.facetpages import Facets
 from portal.manifest import Schema
 from portal.prose import summary, to_html
-from portal.record import Record, Value
+from portal.record import Products, Record, Value, View
 from portal.snippets import snippets_of
 from portal.words import count, initial_capital, number, plain, size, web_address
 
-__all__ = ["ValueWriter", "page_context"]
+__all__ = ["ValueWriter", "as_offered", "page_context"]
 
 _SEVERITY = {"error": ("bad", "Error"), "warning": ("warn", "Warning"), "info": ("note", "Note")}
 
@@ -86,6 +86,25 @@ class FileLine:
     href: str | None
     files: str
     bytes: str
+
+
+def as_offered(record: Record, config: SiteConfig) -> Record:
+    """The record as its page may tell it: where the data are not offered, without any address
+    of a store. Those of a withdrawn artifact keep neither picture nor what a scan found."""
+    open_to_all = record.status in ("public", "superseded")
+    if open_to_all and config.data.publish != "none":
+        return record
+    kept: dict[str, Any] = {
+        "url": None,
+        "versions": tuple(v.model_copy(update={"url": None}) for v in record.versions),
+        "products": record.products.model_copy(update={"copy_": None}),
+    }
+    if not open_to_all:
+        reason = record.products.view.reason or "The artifact is not published yet."
+        kept["products"] = Products(picture=record.products.picture, view=View(reason=reason))
+    if record.status == "withdrawn":
+        kept |= {"products": Products(), "facts": None, "problems": ()}
+    return record.model_copy(update=kept)
 
 
 def page_context(

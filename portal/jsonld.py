@@ -87,6 +87,8 @@ def _labels(record: Record, fields: tuple[str, ...]) -> list[str]:
 
 
 def _distribution(record: Record, base: str) -> list[dict[str, Any]]:
+    if record.status in ("withdrawn", "announced"):
+        return []
     items = []
     if address := web_address(record.url):
         items.append(_download(address, "application/vnd.zarr"))

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from portal import jsonld, words
-from portal.artifactpage import page_context
+from portal.artifactpage import as_offered, page_context
 from portal.config import SiteConfig
 from portal.feeds import write_feed, write_robots, write_sitemap
 from portal.listpages import PAGE_SIZE, ListPages
@@ -95,6 +95,7 @@ class _Site(ListPages):
         related: Sequence[Record],
         children: Sequence[str],
     ) -> None:
+        record = as_offered(record, self.config)
         card = self.cards[record.id]
         context = page_context(record, card, self.writer, self.schema, self.config)
         open_to_all = record.status in ("public", "superseded")
@@ -116,7 +117,7 @@ class _Site(ListPages):
             successor=self.link(record.superseded_by) if record.superseded_by else None,
             technology_page=self.facets.address("technology", card.technology),
         )
-        picture = card.srcset[-1][1] if card.srcset else ""
+        picture = card.srcset[-1][1] if card.srcset and record.status != "withdrawn" else ""
         about = context["summary"]
         self.write(
             f"datasets/{record.id}/",

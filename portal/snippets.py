@@ -22,7 +22,7 @@ __all__ = ["Snippet", "snippets_of"]
 _S3_HOST = re.compile(r"(?P<bucket>[a-z0-9.-]+)\.s3[.-][a-z0-9-]+\.amazonaws\.com")
 _TOKEN = re.compile(
     r"""(?P<s>"(?:[^"\\\n]|\\.)*"|'[^'\n]*')|(?P<i>(?:\#|--)\ [^\n]*)"""
-    r"""|\b(?P<b>import|from|SELECT|FROM|WHERE|library|while|read|do|done)\b""",
+    r"""|\b(?P<b>import|from|SELECT|FROM|WHERE|library|while|do|done)\b""",
     re.VERBOSE,
 )
 
@@ -40,10 +40,13 @@ def snippets_of(record: Record, base_url: str) -> list[Snippet]:
     """Python, R, SQL and the command line, as far as each is true for this artifact."""
     index = f"{base_url}catalog/catalog.parquet"
     fetch = _fetch(record, base_url)
-    local = f"{record.id}.zarr"
+    first = ""
+    if fetch:
+        verb = "fetch and unpack" if ".zarr.zip" in fetch else "fetch"
+        first = f"# {verb} the store first: see Command line"
     texts = {
-        ("py", "Python"): _python(record, index, local, bool(fetch)),
-        ("r", "R"): _r(record, index, local, bool(fetch)),
+        ("py", "Python"): _python(record, index, first),
+        ("r", "R"): _r(record, index, first),
         ("sql", "SQL"): f"-- DuckDB reads the catalogue where it lies\n"
         f"SELECT uid, title, technology, tissue, n_obs, zarr_url\n"
         f"FROM {_sql(index)}\nWHERE uid = {_sql(record.id)};",
@@ -54,14 +57,14 @@ def snippets_of(record: Record, base_url: str) -> list[Snippet]:
     return [Snippet(key, label, _highlight(text)) for (key, label), text in texts.items()]
 
 
-def _python(record: Record, index: str, local: str, can_fetch: bool) -> str:
+def _python(record: Record, index: str, first: str) -> str:
     lines = []
-    if can_fetch:
+    if first:
         lines += [
             "import spatialdata",
             "",
-            "# fetch the store first: see Command line",
-            f"sdata = spatialdata.read_zarr({json.dumps(local)})",
+            first,
+            f"sdata = spatialdata.read_zarr({json.dumps(f'{record.id}.zarr')})",
         ]
         if record.default_table:
             n = (
@@ -83,14 +86,14 @@ def _python(record: Record, index: str, local: str, can_fetch: bool) -> str:
     return "\n".join(lines)
 
 
-def _r(record: Record, index: str, local: str, can_fetch: bool) -> str:
+def _r(record: Record, index: str, first: str) -> str:
     lines = []
-    if can_fetch and record.facts and record.facts.zarr_format == 2:
+    if first and record.facts and record.facts.zarr_format == 2:
         lines += [
             "library(SpatialData)",
             "",
-            "# fetch the store first: see Command line",
-            f"sd <- readSpatialData({json.dumps(local)})",
+            first,
+            f"sd <- readSpatialData({json.dumps(f'{record.id}.zarr')})",
             "",
         ]
     lines += [
@@ -110,7 +113,7 @@ def _fetch(record: Record, base_url: str) -> str:
     target = f"{record.id}.zarr"
     if parts.path.endswith(".zip"):
         if parts.scheme in ("http", "https"):
-            return f"curl -fL -o {target}.zip {shlex.quote(record.url)}\nunzip {target}.zip -d {target}"
+            return f"curl -gfL -o {target}.zip {shlex.quote(record.url)}\n{_unpack(record.id)}"
         return ""
     host = _S3_HOST.fullmatch(parts.netloc)
     s3 = (
@@ -135,11 +138,23 @@ def _fetch_copy(store: str, id_: str, base_url: str) -> str:
         else "PORTAL=https://example.org/  # the address of this site"
     )
     if store.endswith(".zip"):
-        return f'{site}\ncurl -fL -o {id_}.zarr.zip "$PORTAL"{store}\nunzip {id_}.zarr.zip -d {id_}.zarr'
+        return f'{site}\ncurl -gfL -o {id_}.zarr.zip "$PORTAL"{store}\n{_unpack(id_)}'
+    # A name may hold anything that prints: its address is escaped, and -g keeps curl from
+    # reading brackets as ranges.
     return (
         f"{site}\n# needs curl and jq; files.json has the checksums too\n"
-        f'curl -fsS "$PORTAL"data/{id_}/files.json | jq -r ".files[].path" | while read -r f; do\n'
-        f'  curl -fsS --create-dirs -o "$f" "$PORTAL"data/{id_}/"$f"\ndone'
+        f'curl -gfsS "$PORTAL"data/{id_}/files.json |\n'
+        '  jq -r \'.files[].path | ., (split("/") | map(@uri) | join("/"))\' |\n'
+        "  while IFS= read -r file && IFS= read -r at; do\n"
+        f'    curl -gfsS --create-dirs -o "$file" "$PORTAL"data/{id_}/"$at" || break\n  done'
+    )
+
+
+def _unpack(id_: str) -> str:
+    """Zips of stores come in two kinds, and nothing but the zip itself tells which it is."""
+    return (
+        f"unzip -q {id_}.zarr.zip -d {id_}.zarr\n"
+        f"# where the zip has a folder around the store, take that one: {id_}.zarr/*/"
     )
 
 

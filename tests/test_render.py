@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import subprocess
 from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
@@ -12,10 +14,13 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from portal.copying import publish_copy
 from portal.manifest import Collection
 from portal.prose import summary, to_html
 from portal.record import CitationText, License, Picture, Products, Record, Value, View
 from portal.render import PAGE_SIZE
+from portal.serve import start
+from portal.snippets import snippets_of
 from tests.sitekit import Page, bare_shell, build, config, plain_record, record, store_facts
 
 GOLDENS = Path(__file__).parent / "site"
@@ -120,6 +125,53 @@ def test_snippets_quote_what_comes_from_an_entry(tmp_path: Path) -> None:
     build(tmp_path, [plain_record("a", url=url)])
     code = unescape(re.sub(r"<[^>]+>", "", read(tmp_path, "datasets/a")))
     assert """'s3://bucket/$(touch x)'"'"'"; rm -rf /.zarr' a.zarr""" in code
+
+
+ODD_NAMES = (
+    "zarr.json",
+    "images/a b/0.0",
+    "#1",
+    "what?/x%20y",
+    "[1-3]/{a,b}",
+    "ä'\"$(id)&;/ 0 ",
+    "\\n",
+)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_the_command_line_fetches_a_published_copy_with_any_names(
+    packed: bool, tmp_path: Path
+) -> None:
+    needed = ("sh", "curl", "unzip" if packed else "jq")
+    absent = [tool for tool in needed if not shutil.which(tool)]
+    if absent:
+        pytest.skip(f"not on this machine: {', '.join(absent)}")
+    source, site, work = (tmp_path / name for name in ("source.zarr", "site", "work"))
+    for i, name in enumerate(ODD_NAMES):
+        path = source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes([i]) * (i + 1))
+    given = source
+    if packed:
+        given = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", source))
+    copy = publish_copy(given, site / "data" / "brain-1", "brain-1")
+    work.mkdir()
+    with start(site) as address:
+        snippets = snippets_of(record(products=Products(copy=copy)), address)
+        code = {s.key: unescape(re.sub(r"</?[sib]>", "", s.code)) for s in snippets}
+        fetch = code["sh"].partition("\n\n")[0]
+        done = subprocess.run(
+            ["sh", "-c", fetch], cwd=work, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert (done.returncode, done.stderr.strip()) == (0, "") or (packed and not done.returncode)
+    assert 'spatialdata.read_zarr("brain-1.zarr")' in code["py"]
+    assert ("fetch and unpack" in code["py"]) == packed
+    fetched = work / "brain-1.zarr"
+    assert {p.relative_to(fetched) for p in fetched.rglob("*") if p.is_file()} == {
+        Path(name) for name in ODD_NAMES
+    }
+    for name in ODD_NAMES:
+        assert (fetched / name).read_bytes() == (source / name).read_bytes()
 
 
 def test_structured_data_is_json_and_says_what_is_known(tmp_path: Path) -> None:
@@ -238,6 +290,37 @@ def test_withdrawn_superseded_and_announced_artifacts_keep_their_pages(tmp_path:
     assert "datasets/gone/" not in browse
     assert "datasets/older/" not in browse
     assert "datasets/soon/" in browse
+
+
+@pytest.mark.parametrize(
+    ("fields", "settings"),
+    [
+        ({"status": "withdrawn", "reason": "Why."}, {}),
+        ({"status": "announced"}, {}),
+        ({}, {"data": {"publish": "none"}}),
+    ],
+    ids=["withdrawn", "announced", "publish none"],
+)
+def test_what_is_not_offered_has_no_address_of_the_store_on_its_page(
+    fields: dict[str, object], settings: dict[str, object], tmp_path: Path
+) -> None:
+    given = record(
+        url="https://data.example.org/secret.zarr",
+        versions=({"version": "1", "url": "https://data.example.org/old-secret.zarr"},),
+        **fields,
+    )
+    build(tmp_path, [given], settings=config(base_url="https://e.org/", **settings))
+    html = unescape(read(tmp_path, "datasets/brain-1"))
+    for address in ("secret", "data/brain-1/brain-1.zarr", "files.json", "curl", "read_zarr"):
+        assert address not in html
+    assert "Doe, Jane (2019). Mouse brain." in html
+    if fields:
+        assert '"distribution"' not in html
+        assert "data/brain-1" not in html
+        assert "catalog.parquet" not in html
+        assert "data-view" not in html
+    assert ("thumb" in html) == (fields.get("status") != "withdrawn")
+    assert ('id="elements"' in html) == (fields.get("status") != "withdrawn")
 
 
 def test_numbered_pages_do_not_change_when_an_artifact_is_added(tmp_path: Path) -> None:

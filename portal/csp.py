@@ -28,9 +28,17 @@ class InlineHashes:
     scripts: tuple[str, ...]
     styles: tuple[str, ...]
 
+    def among(self, others: InlineHashes) -> InlineHashes:
+        """Those that `others` has too."""
+        return InlineHashes(
+            tuple(h for h in self.scripts if h in others.scripts),
+            tuple(h for h in self.styles if h in others.styles),
+        )
 
-def inline_hashes(html: str) -> InlineHashes:
-    """Hashes of the inline scripts that run and of the inline styles of a page."""
+
+def inline_hashes(*pages: str) -> InlineHashes:
+    """Hashes of the inline scripts that run and of the inline styles of pages."""
+    html = "\n".join(pages)
     scripts = [
         text
         for attributes, text in _SCRIPT.findall(html)

@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from portal.config import SiteConfig
-from portal.csp import inline_hashes, policy
+from portal.csp import InlineHashes, inline_hashes, policy
 from portal.errors import BuildError
 from portal.resources import docs_dir, templates_dir
 
@@ -128,9 +128,10 @@ def build_shell(
     (work / "mkdocs.yml").write_text(json.dumps(settings, indent=1), encoding="utf-8")
     _run_mkdocs(work)
 
-    pages = {d: _compact((built / p).read_text("utf-8")) for d, p in blanks.items()}
-    pages[-1] = _compact((built / "404.html").read_text("utf-8"))
-    _deliver(built, out, {*blanks.values(), "404.html"}, config)
+    blank = {d: (built / p).read_text("utf-8") for d, p in {**blanks, -1: "404.html"}.items()}
+    pages = {d: _compact(html) for d, html in blank.items()}
+    theme_has = inline_hashes(*blank.values())
+    _deliver(built, out, {*blanks.values(), "404.html"}, config, theme_has)
     return Shell(
         pages=pages,
         site_name=config.title,
@@ -302,8 +303,13 @@ def _run_mkdocs(work: Path) -> None:
         raise BuildError(f"MkDocs could not build the prose:\n{said}")
 
 
-def _deliver(built: Path, out: Path, blanks: set[str], config: SiteConfig) -> None:
-    """Put prose and theme into `out`; blank pages and what nothing asks for stay behind."""
+def _deliver(
+    built: Path, out: Path, blanks: set[str], config: SiteConfig, theme_has: InlineHashes
+) -> None:
+    """Put prose and theme into `out`; blank pages and what nothing asks for stay behind.
+
+    Only what the theme itself has inline is allowed: a script in the prose does not run.
+    """
     skip = {*blanks, "browse/index.html", "collections/index.html", "sitemap.xml", "sitemap.xml.gz"}
     for path in sorted(p for p in built.rglob("*") if p.is_file()):
         name = path.relative_to(built).as_posix()
@@ -313,7 +319,8 @@ def _deliver(built: Path, out: Path, blanks: set[str], config: SiteConfig) -> No
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".html":
             html = path.read_text("utf-8")
-            csp = policy(inline_hashes(html), viewer=False, origins=config.viewer.origins)
+            hashes = inline_hashes(html).among(theme_has)
+            csp = policy(hashes, viewer=False, origins=config.viewer.origins)
             target.write_text(html.replace("<!--portal:csp-->", csp), encoding="utf-8")
         else:
             shutil.copyfile(path, target)

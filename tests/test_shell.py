@@ -9,9 +9,14 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+from pydantic import BaseModel
 
+from portal.config import SiteConfig, load_config
 from portal.csp import inline_hashes, policy
 from portal.errors import BuildError
+from portal.manifest import Citation, Contact, Entry, Term, Version
+from portal.resources import docs_dir, templates_dir
 from portal.shell import DEPTHS, Shell, build_shell
 from tests.sitekit import ASSETS, Page, build, config, plain_record, record
 
@@ -71,6 +76,21 @@ def test_every_page_has_a_policy_that_allows_its_inline_scripts(site: tuple[Path
                 continue
             digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
             assert f"'sha256-{digest}'" in allowed, path
+
+
+def test_a_script_in_the_prose_is_not_allowed_to_run(tmp_path: Path) -> None:
+    prose = "# Fields\n\n<script>alert(1)</script>\n\n<style>body { color: red }</style>\n"
+    generated = GENERATED | {"docs/fields.md": prose}
+    out = tmp_path / "out"
+    build_shell(config(), out, tmp_path / "work", generated=generated, assets=ASSETS)
+    text = (out / "docs" / "fields" / "index.html").read_text("utf-8")
+    allowed = text.partition('http-equiv="Content-Security-Policy"')[2].partition(">")[0]
+    theme = inline_hashes((out / "docs" / "columns" / "index.html").read_text("utf-8"))
+    own = set(inline_hashes(text).scripts) - set(theme.scripts)
+    assert len(own) == 1
+    assert not [h for h in own if h in html.unescape(allowed)]
+    assert not [h for h in inline_hashes(text).styles if h in html.unescape(allowed)]
+    assert all(h in html.unescape(allowed) for h in theme.scripts)
 
 
 def test_only_pages_with_a_view_get_what_the_viewer_needs(site: tuple[Path, Shell]) -> None:
@@ -148,6 +168,50 @@ def test_a_site_has_its_own_prose_styles_and_logo(tmp_path: Path) -> None:
     # the 404 page is shown at any address
     assert '"/p/assets/' in shell.pages[-1]
     assert 'href="/p/browse/"' in shell.pages[-1]
+
+
+def test_a_new_portal_has_a_config_that_is_read_and_a_workflow_that_passes_the_address() -> None:
+    init = templates_dir() / "init"
+    settings = load_config(init / "site_config.yaml")
+    assert settings.base_url == ""
+    assert "base_url" in (init / "site_config.yaml").read_text("utf-8")
+    workflow = yaml.safe_load((init / "portal.yml").read_text("utf-8"))
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    pages = next(s for s in steps if s.get("uses") == "actions/configure-pages@v5")
+    assert pages["id"] == "pages"
+    assert not [s for s in steps if "${{" in s.get("run", "")]
+    build_step = next(s for s in steps if "portal build" in s.get("run", ""))
+    assert build_step["run"] == 'portal build --strict --base-url "$BASE_URL/"'
+    assert build_step["env"] == {"BASE_URL": "${{ steps.pages.outputs.base_url }}"}
+    assert steps.index(pages) < steps.index(build_step)
+
+
+def test_the_404_page_finds_its_way_back_from_a_folder(tmp_path: Path) -> None:
+    build(tmp_path, [plain_record("a")], settings=config(base_url="https://e.org/some/portal/"))
+    links = [a["href"] for a in Page((tmp_path / "404.html").read_text("utf-8")).all("a")]
+    assert links == ["/some/portal/browse/", "/some/portal/"]
+
+
+@pytest.mark.parametrize("model", [Entry, Term, Citation, Contact, Version])
+def test_every_key_of_an_entry_is_documented(model: type[BaseModel]) -> None:
+    text = (docs_dir() / "docs" / "curators.md").read_text("utf-8")
+    keys = [name for name, f in model.model_fields.items() if not f.exclude]
+    assert [k for k in keys if f"`{k}`" not in text] == []
+    assert "'{store}'" in text
+    assert "{id: 'NCBITaxon:9606', label: Homo sapiens, written: human}" in text
+
+
+def test_every_key_of_the_config_is_documented() -> None:
+    text = (docs_dir() / "docs" / "maintainers.md").read_text("utf-8")
+    keys = []
+    for name, f in SiteConfig.model_fields.items():
+        section = f.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            keys += [f"{name}.{key}" for key in section.model_fields]
+        elif not f.exclude:
+            keys.append(name)
+    assert [k for k in keys if f"`{k}`" not in text] == []
+    assert "portal build --base-url " in text
 
 
 def test_prose_may_not_take_an_address_of_the_catalogue(tmp_path: Path) -> None:

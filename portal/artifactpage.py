@@ -177,7 +177,6 @@ def _ten_facts(record: Record, terms: Mapping[str, Markup]) -> list[Row]:
             "Licence",
             text=plain(record.license.label) if record.license else "",
             href=web_address(record.license.url) if record.license else None,
-            note=f"published {record.published}" if record.published else "",
         ),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -28,9 +29,9 @@ def glyph_of(technology: str) -> str:
     """Name of the symbol that stands for a technology where there is no picture."""
     name = technology.casefold()
     for words, glyph in _GLYPHS:
-        if any(word in name for word in words):
+        if any(re.search(rf"(?<![a-z]){word}", name) for word in words):
             return glyph
-    return "unknown"
+    return "unknown" if name == UNKNOWN else "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Card:
     srcset: tuple[tuple[int, str], ...]
     has_view: bool
     published: str
+    shows: tuple[bool, ...] = ()
+    """How much its picture shows: of two, the greater one leads."""
 
 
 def card_of(record: Record) -> Card:
@@ -80,6 +83,7 @@ def card_of(record: Record) -> Card:
         srcset=tuple(sorted(picture.files.items())) if picture else (),
         has_view=record.products.view.config is not None,
         published=record.published or "",
+        shows=_shows(record),
     )
 
 
@@ -94,6 +98,19 @@ def status_of(record: Record) -> tuple[str, str]:
         return "ok", "Interactive view" if view else "Checked"
     level, word = ("warn", "warnings") if record.validation_status == "warn" else ("bad", "errors")
     return level, f"View, {word}" if view else word.capitalize()
+
+
+def _shows(record: Record) -> tuple[bool, ...]:
+    """An image with observations on it first, those that one sees (cells, not bins), in colour."""
+    facts, observed = record.facts, record.n_obs is not None
+    images = facts.of("images") if facts else []
+    return (
+        bool(images) and observed,
+        record.obs_noun in ("cells", "nuclei") and observed,
+        any(e.rgb for e in images),
+        record.products.view.config is not None,
+        observed,
+    )
 
 
 def _labels(record: Record, field: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,11 +13,12 @@ from portal.prose import summary
 from portal.record import Record
 from portal.words import plain
 
-__all__ = ["write_feed", "write_robots", "write_sitemap"]
+__all__ = ["in_feed", "write_feed", "write_robots", "write_sitemap"]
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _PER_SITEMAP = 40_000
 _IN_FEED = 50
+_DAY = re.compile(r"\d{4}(-\d{2}){0,2}", re.ASCII)
 
 
 def write_sitemap(addresses: Iterable[str], config: SiteConfig, out: Path) -> list[Path]:
@@ -52,12 +54,16 @@ def _urlset(addresses: Sequence[str], base: str, path: Path) -> Path:
 
 
 def write_feed(newest: Sequence[Record], config: SiteConfig, out: Path) -> list[Path]:
-    """The newest artifacts as Atom, which needs absolute addresses."""
+    """The newest artifacts as Atom, which needs absolute addresses and a date for each.
+
+    An artifact whose date is not known is left out; where no date is, there is no feed.
+    """
     base = config.base_url
-    if not base:
+    dated = in_feed(newest)
+    if not base or not dated:
         return []
-    entries = "".join(_entry(r, base) for r in newest[:_IN_FEED])
-    updated = _moment(newest[0].published if newest else None)
+    entries = "".join(_entry(r, moment, base) for r, moment in dated)
+    updated = max(moment for _, moment in dated)
     path = out / "feed.xml"
     path.write_text(
         f'{_HEAD}<feed xmlns="http://www.w3.org/2005/Atom">\n'
@@ -71,19 +77,27 @@ def write_feed(newest: Sequence[Record], config: SiteConfig, out: Path) -> list[
     return [path]
 
 
-def _entry(record: Record, base: str) -> str:
+def in_feed(newest: Sequence[Record]) -> list[tuple[Record, str]]:
+    """The artifacts that a feed can hold, with the moment of each."""
+    dated = ((r, _moment(r.published)) for r in newest)
+    return [(r, moment) for r, moment in dated if moment][:_IN_FEED]
+
+
+def _entry(record: Record, moment: str, base: str) -> str:
     page = f"{base}datasets/{record.id}/"
     about = summary(record.description, 400)
     return (
         f"<entry><id>{escape(page)}</id><title>{_text(record.title)}</title>"
-        f"<updated>{_moment(record.published)}</updated><link href={quoteattr(page)}/>"
+        f"<updated>{moment}</updated><link href={quoteattr(page)}/>"
         f"{f'<summary>{_text(about)}</summary>' if about else ''}</entry>\n"
     )
 
 
 def _moment(day: str | None) -> str:
-    """A date of a manifest (year, month or day) as the moment that Atom asks for."""
-    year, month, date = [*(day or "1970").split("-"), "01", "01"][:3]
+    """A date of a manifest (year, month or day) as the moment that Atom asks for; else empty."""
+    if not day or not _DAY.fullmatch(day):
+        return ""
+    year, month, date = [*day.split("-"), "01", "01"][:3]
     return f"{year}-{month}-{date}T00:00:00Z"
 
 

@@ -271,12 +271,9 @@ def _reference(text: str) -> tuple[str, str | None]:
 
 
 def _strip(cards: Sequence[Card]) -> list[Card]:
-    """Seven pictures for the home page: those with a view and observations first, technologies
-    in turn."""
+    """Seven pictures for the home page: those that show most first, technologies in turn."""
     by_technology: dict[str, list[Card]] = {}
-    for card in sorted(
-        (c for c in cards if c.srcset), key=lambda c: (not c.has_view, c.n_obs == "–")
-    ):
+    for card in sorted((c for c in cards if c.srcset), key=lambda c: c.shows, reverse=True):
         by_technology.setdefault(card.technology, []).append(card)
     chosen: list[Card] = []
     queues = list(by_technology.values())

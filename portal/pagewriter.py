@@ -18,6 +18,7 @@ from portal.artifactpage import ValueWriter
 from portal.cards import Card, card_of
 from portal.config import SiteConfig
 from portal.facetpages import Facets, facets_of
+from portal.feeds import in_feed
 from portal.manifest import Collection, Schema
 from portal.record import Record
 from portal.resources import templates_dir
@@ -82,6 +83,7 @@ class PageWriter:
         self.by_id = {r.id: r for r in self.records}
         shown = [r for r in self.records if r.status in ("public", "announced")]
         self.listed = sorted(shown, key=lambda r: (r.published or "", r.id), reverse=True)
+        self.has_feed = bool(self.config.base_url and in_feed(self.listed))
         self.cards: dict[str, Card] = {r.id: card_of(r) for r in self.records}
         self.facets: Facets = facets_of(self.listed, self.config, self.schema, self.collections)
         self.members: dict[str, list[Record]] = {slug: [] for slug in self.collections}
@@ -145,6 +147,7 @@ class PageWriter:
             listed=listed,
             refresh=refresh,
             json_record=json_record,
+            has_feed=self.has_feed,
             ld=jsonld.script(data, htmlsafe_json_dumps) if data else "",
         )
         html = self.shell.wrap(

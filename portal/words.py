@@ -56,7 +56,7 @@ def size(n: int | None) -> str:
     if n is None:
         return "size unknown"
     for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if n >= unit:
+        if n >= unit - unit // 2000:  # else it would be rounded to 1000 of the unit below
             value = n / unit
             return f"{value:.0f} {name}" if value >= 100 else f"{value:.1f} {name}"
     return f"{n} B"
@@ -78,9 +78,11 @@ def sentence(text: str) -> str:
 
 
 def slugify(text: str) -> str:
-    """Lower-case letters, digits and hyphens; empty where nothing of that is left."""
-    ascii_ = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_).strip("-")[:80].rstrip("-")
+    """Lower-case ASCII words joined by hyphens, at most 80 characters, cut at a word; empty
+    where no such letter or digit is left."""
+    ascii_ = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", ascii_).strip("-")
+    return slug if len(slug) <= 80 else slug[:80].rsplit("-", 1)[0]
 
 
 def web_address(text: str | None) -> str | None:

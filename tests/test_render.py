@@ -14,13 +14,16 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from portal.cards import glyph_of
 from portal.copying import publish_copy
 from portal.manifest import Collection
 from portal.prose import summary, to_html
 from portal.record import CitationText, License, Picture, Products, Record, Value, View
 from portal.render import PAGE_SIZE
+from portal.resources import templates_dir
 from portal.serve import start
 from portal.snippets import snippets_of
+from portal.words import size, slugify
 from tests.sitekit import Page, bare_shell, build, config, plain_record, record, store_facts
 
 GOLDENS = Path(__file__).parent / "site"
@@ -455,6 +458,74 @@ def test_feeds_need_an_address_and_robots_does_not(tmp_path: Path) -> None:
     assert "<id>https://e.org/x/datasets/brain-1/</id>" in feed
     assert "<updated>2019-12-02T00:00:00Z</updated>" in feed
     assert "Disallow: /x/data/" in (tmp_path / "with" / "robots.txt").read_text("utf-8")
+
+
+def test_what_has_no_date_is_not_in_the_feed(tmp_path: Path) -> None:
+    undated = plain_record("undated").model_copy(update={"published": None})
+    odd = plain_record("odd", "about 2020")
+    settings = config(base_url="https://e.org/")
+    build(tmp_path / "some", [plain_record("dated", "2020-05"), undated, odd], settings=settings)
+    feed = (tmp_path / "some" / "feed.xml").read_text("utf-8")
+    assert re.findall(r"<updated>(.*?)</updated>", feed) == ["2020-05-01T00:00:00Z"] * 2
+    assert "undated" not in feed
+    assert "1970" not in feed
+    build(tmp_path / "none", [undated], settings=settings)
+    assert not (tmp_path / "none" / "feed.xml").exists()
+    assert "feed.xml" not in (tmp_path / "none" / "index.html").read_text("utf-8")
+
+
+def test_the_picture_that_shows_most_leads_on_home(tmp_path: Path) -> None:
+    picture = Picture(files={320: "t.webp"}, width=320, height=240, alt="x")
+    image_only = store_facts().model_copy(update={"elements": store_facts().elements[:1]})
+    pictured = {"products": Products(picture=picture)}
+    records = [
+        plain_record("z-image", facts=image_only, **pictured),
+        plain_record("y-bins", facts=store_facts(), n_obs=9000, obs_noun="bins", **pictured),
+        plain_record("x-nuclei", facts=store_facts(), n_obs=298, obs_noun="nuclei", **pictured),
+    ]
+    build(tmp_path, records)
+    strip = read(tmp_path, ".").partition('class="p-strip')[2]
+    assert re.findall(r'<li><a href="datasets/([^/]+)/"><img', strip) == [
+        "x-nuclei",
+        "y-bins",
+        "z-image",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("technology", "glyph"),
+    [("Visium HD", "spots"), ("unknown", "unknown"), ("Photography", "other"), ("tissue", "other")],
+)
+def test_only_what_is_unknown_has_a_question_mark(technology: str, glyph: str) -> None:
+    assert glyph_of(technology) == glyph
+    assert f'id="i-tech-{glyph}"' in (templates_dir() / "icons.svg").read_text("utf-8")
+
+
+def test_the_day_of_publication_is_not_part_of_the_licence(tmp_path: Path) -> None:
+    build(tmp_path, [record(versions=()), record("b")])
+    html = read(tmp_path, "datasets/brain-1")
+    assert "<span>published 2019-12-02</span>" in html.partition("p-facts")[0]
+    assert "published" not in html.partition("p-facts")[2].partition("</dl>")[0]
+    assert "published" not in read(tmp_path, "datasets/b").partition("p-facts")[0]  # the version's
+
+
+def test_slugs_are_short_cut_at_a_word_and_ascii() -> None:
+    assert slugify("Fresh Frozen: A & B (FFPE)") == "fresh-frozen-a-b-ffpe"
+    assert slugify("word " * 40) == "-".join(["word"] * 16)[:79].rsplit("-", 1)[0]
+    assert slugify("x" * 100) == "x" * 80
+    assert slugify("Café à Genève, Straße") == "cafe-a-geneve-strasse"
+    assert slugify("細胞") == ""
+
+
+def test_sizes_roll_over_to_the_next_unit() -> None:
+    assert [size(n) for n in (999, 999_499, 999_500, 49_900_000, 250 * 10**9, None)] == [
+        "999 B",
+        "999 kB",
+        "1.0 MB",
+        "49.9 MB",
+        "250 GB",
+        "size unknown",
+    ]
 
 
 def test_facets_of_the_config_stand_in_the_rail_in_its_order(tmp_path: Path) -> None:

@@ -511,7 +511,7 @@ def test_the_day_of_publication_is_not_part_of_the_licence(tmp_path: Path) -> No
 
 def test_slugs_are_short_cut_at_a_word_and_ascii() -> None:
     assert slugify("Fresh Frozen: A & B (FFPE)") == "fresh-frozen-a-b-ffpe"
-    assert slugify("word " * 40) == "-".join(["word"] * 16)[:79].rsplit("-", 1)[0]
+    assert slugify("word " * 40) == "-".join(["word"] * 16)
     assert slugify("x" * 100) == "x" * 80
     assert slugify("Café à Genève, Straße") == "cafe-a-geneve-strasse"
     assert slugify("細胞") == ""

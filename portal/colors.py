@@ -5,9 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["CATEGORICAL", "CHANNELS", "Color", "category_colors", "channel_colors", "ramp"]
+__all__ = [
+    "CATEGORICAL",
+    "CHANNELS",
+    "MAX_COLORS",
+    "Color",
+    "category_colors",
+    "channel_colors",
+    "ramp",
+]
 
 Color = tuple[int, int, int]
+# Of all sets of a table together, with one for each set: a viewer keeps their number in a byte.
+MAX_COLORS = 254
 
 # Okabe and Ito's eight without black, then Tol's muted ones that are furthest from them.
 CATEGORICAL: tuple[Color, ...] = (

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from portal.errors import is_machine_fault
 from portal.viewsource import Element, Source, raster_levels
 
 __all__ = ["Box", "Frame", "Placed", "axis_aligned", "camera", "choose_frame"]
@@ -152,8 +153,10 @@ def choose_frame(source: Source, regions: Sequence[str]) -> Frame | None:
         f"{e.name} has no place in the coordinate system `{system}`, which the view shows."
         for e in elsewhere
     ]
-    scale, unit = _unit_scale(kept, system)
-    return Frame(system, tuple(_scaled(_in_frame(kept), scale)), tuple(notes), unit)
+    framed = _in_frame(kept)
+    scale, unit = (1.0, None) if framed is not kept else _unit_scale(kept, system)
+    scale = scale if unit else _points_scale(framed)
+    return Frame(system, tuple(_scaled(framed, scale)), tuple(notes), unit)
 
 
 def _boxes(source: Source) -> tuple[dict[str, Box], list[str]]:
@@ -162,7 +165,9 @@ def _boxes(source: Source) -> tuple[dict[str, Box], list[str]]:
     for element in source.elements:
         try:
             box = _intrinsic_box(element)
-        except Exception:
+        except Exception as error:
+            if is_machine_fault(error):
+                raise
             unread.append(f"{element.name} could not be read and is left out.")
             continue
         if box is not None:
@@ -278,14 +283,19 @@ _POINTS_WIDTH = 4000.0
 
 
 def _unit_scale(placed: list[Placed], system: str) -> tuple[float, str | None]:
-    """What the frame is multiplied by: to micrometres, or, without units, so that points show."""
+    """What turns a system's unit into micrometres, and that name; 1 and None without a unit."""
     for p in placed:
         for transformation in p.element.facts.transformations if p.element.facts else ():
             if transformation.coordinate_system == system and transformation.unit in _MICROMETRES:
                 return _MICROMETRES[transformation.unit], "micrometer"
+    return 1.0, None
+
+
+def _points_scale(placed: list[Placed]) -> float:
+    """What a frame without unit is multiplied by so that points show."""
     width = max((max(p.box.x1 - p.box.x0, p.box.y1 - p.box.y0) for p in placed), default=0.0)
     has_points = any(p.element.kind == "points" for p in placed)
-    return (_POINTS_WIDTH / width if has_points and width > _POINTS_WIDTH else 1.0), None
+    return _POINTS_WIDTH / width if has_points and width > _POINTS_WIDTH else 1.0
 
 
 def _scaled(placed: list[Placed], scale: float) -> list[Placed]:

@@ -6,8 +6,10 @@ levels are written from the coarsest up until the budget for bytes is used.
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,16 @@ import numpy as np
 
 from portal.colors import channel_colors
 from portal.viewframe import Placed
+from portal.viewids import Renumbering
 from portal.viewsource import Element, raster_levels
-from portal.viewzarr import folder_size, gzip_array, write_group
+from portal.viewzarr import LeftOut, Written, folder_size, gzip_array, write_group
 
-__all__ = ["Written", "is_rgb", "write_image", "write_labels"]
+__all__ = ["is_rgb", "write_image", "write_labels"]
 
 CHUNK = 512
 _BLOCK_PIXELS = 48_000_000  # of a source that are read at once, all channels together
+READ_VALUES = 20_000_000_000  # of one element that are read, all its levels together
+_CHUNK_BYTES = 2_000_000_000  # a chunk is read whole
 _SAMPLE = 1024  # pixels along the longer side, for percentiles
 _MAX_ON = 4
 
@@ -29,38 +34,43 @@ Pool = Callable[[np.ndarray, int], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Written:
-    """What came of one raster: hints for the viewer and sentences for the page."""
+class Pyramid:
+    """The levels of a raster that can be read, the finest first, as dask arrays.
 
-    hints: dict[str, Any]
-    left_out: tuple[str, ...]
-    bytes: int
+    `step` is how much larger the pixels of the first of them are than those of the element,
+    which is 1 unless the finest levels are too large to be read.
+    """
+
+    levels: list[Any]
+    step: tuple[float, float]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(self.levels[0].dtype)
 
 
-def write_image(placed: Placed, root: Path, system: str, budget: int) -> Written | None:
+def write_image(placed: Placed, root: Path, system: str, budget: int) -> Written:
     """Write `images/<name>` as (c, y, x) or (c, z, y, x), uint8 or uint16.
 
-    Floats and wide integers are scaled to 16 bits by channel. None when not even the coarsest
-    level fits into `budget` bytes.
+    Floats and wide integers are scaled to 16 bits by channel.
     """
     from spatialdata.models import get_channel_names
 
     element = placed.element
-    levels = [_ordered(level) for level in raster_levels(element.data)]
-    sample = _sample(levels, _depth(element))
+    pyramid = _pyramid(element)
+    sample = _sample(pyramid, _depth(element))
     names = [str(n) for n in get_channel_names(element.data)]
     rgb = is_rgb(element, names, sample)
     if rgb:
-        levels, sample, names = [a[:3] for a in levels], sample[:3], ["red", "green", "blue"]
+        pyramid = replace(pyramid, levels=[a[:3] for a in pyramid.levels])
+        sample, names = sample[:3], ["red", "green", "blue"]
     names = _readable_names(names)
-    scale, dtype = _scaling(sample, np.dtype(levels[0].dtype))
+    scale, dtype, changed = _scaling(sample, pyramid.dtype)
     folder = root / "images" / element.name
-    chunk = (3 if rgb else 1, *([1] if levels[0].ndim == 4 else []), CHUNK, CHUNK)
-    kept, total = _write_levels(folder, levels, chunk, dtype, budget, mean_pool, scale)
-    if not kept:
-        return None
+    stacked = pyramid.levels[0].ndim == 4
+    chunk = (3 if rgb else 1, *([1] if stacked else []), CHUNK, CHUNK)
+    kept, total = _write_levels(folder, pyramid, chunk, dtype, budget, mean_pool, scale)
     channels = _channels(names, scale(sample), rgb)
-    axes = "czyx" if levels[0].ndim == 4 else "cyx"
     omero = {
         "name": element.name,
         "channels": [
@@ -78,42 +88,69 @@ def write_image(placed: Placed, root: Path, system: str, budget: int) -> Written
             "defaultT": 0,
         },
     }
-    _write_multiscale(folder, placed, system, axes, kept, {"omero": omero})
+    axes = "czyx" if stacked else "cyx"
+    pixel = _write_multiscale(folder, placed, system, axes, pyramid, kept, {"omero": omero})
     left_out = _levels_left_out(element, kept)
-    if np.dtype(levels[0].dtype) != dtype:
-        left_out.append(f"The values of {element.name} are scaled to 16 bits for the view.")
+    if changed:
+        left_out.append(f"The values of {element.name} are {changed}.")
     hints = {
         "rgb": rgb,
         "channels": channels,
         "pixels": element.pixels,
-        "pixel": float(placed.affine[0, 0]) * kept[0][0],
+        "pixel": pixel,
         "z": _depth(element),
         "default_z": _middle(element),
     }
     return Written(hints, tuple(left_out), total)
 
 
-def write_labels(placed: Placed, root: Path, system: str, budget: int) -> Written | None:
-    """Write `labels/<name>` as (y, x) or (z, y, x), at most 32 bits, by nearest neighbours."""
+def write_labels(
+    placed: Placed, root: Path, system: str, budget: int, ids: Sequence[str] | None
+) -> Written:
+    """Write `labels/<name>` as (y, x) or (z, y, x), at most 32 bits, by nearest neighbours.
+
+    `ids` are those of a table's rows; a viewer finds a row's label by its value.
+    """
     element = placed.element
-    levels = [_ordered(level) for level in raster_levels(element.data)]
-    top = int(_sample(levels, _depth(element)).max(initial=0))
-    dtype = np.dtype(
-        np.uint32 if np.dtype(levels[0].dtype).itemsize > 2 or top > 65535 else np.uint16
-    )
-    folder = root / "labels" / element.name
-    chunk = (*([1] if levels[0].ndim == 3 else []), CHUNK, CHUNK)
+    pyramid = _pyramid(element)
+    numbers = Renumbering(ids) if ids is not None else None
+    if numbers is not None and not len(numbers.rows):
+        numbers = None
+    top = numbers.top if numbers else _largest(pyramid)
+    if top >= 2**32:
+        raise LeftOut(f"{element.name} has labels of more than 32 bits and is left out.")
+    dtype = np.dtype(np.uint32 if top > 65535 else np.uint16)
 
     def narrow(block: np.ndarray) -> np.ndarray:
-        return np.asarray(block).astype(dtype)
+        return (numbers(block) if numbers else np.maximum(block, 0)).astype(dtype)
 
-    kept, total = _write_levels(folder, levels, chunk, dtype, budget, nearest_pool, narrow)
-    if not kept:
-        return None
-    axes = "zyx" if levels[0].ndim == 3 else "yx"
-    _write_multiscale(folder, placed, system, axes, kept, {"image-label": {"version": "0.5"}})
-    hints = {"z": _depth(element), "default_z": _middle(element)}
-    return Written(hints, tuple(_levels_left_out(element, kept)), total)
+    folder = root / "labels" / element.name
+    stacked = pyramid.levels[0].ndim == 3
+    chunk = (*([1] if stacked else []), CHUNK, CHUNK)
+    kept, total = _write_levels(folder, pyramid, chunk, dtype, budget, nearest_pool, narrow)
+    if numbers and not numbers.matches:
+        shutil.rmtree(folder)
+        return replace(write_labels(placed, root, system, budget, None), rows=_NO_ROWS)
+    axes = "zyx" if stacked else "yx"
+    more = {"image-label": {"version": "0.5"}}
+    pixel = _write_multiscale(folder, placed, system, axes, pyramid, kept, more)
+    left_out = _levels_left_out(element, kept)
+    if numbers and not numbers.keeps:
+        left_out.append(f"The labels of {element.name} are numbered anew for the view.")
+    hints = {"pixel": pixel, "z": _depth(element), "default_z": _middle(element)}
+    if ids is None:
+        return Written(hints, tuple(left_out), total)
+    rows, shown = (numbers.rows, numbers.ids) if numbers else (_NO_ROWS, ())
+    return Written(hints, tuple(left_out), total, rows=rows, ids=shown)
+
+
+_NO_ROWS = np.zeros(0, np.int64)
+
+
+def _largest(pyramid: Pyramid) -> int:
+    """The largest label, or for types of at most 32 bits the largest there can be."""
+    info = np.iinfo(pyramid.dtype) if pyramid.dtype != np.bool_ else np.iinfo(np.uint8)
+    return int(info.max) if info.bits <= 32 else int(pyramid.levels[0].max().compute())
 
 
 def is_rgb(element: Element, names: Sequence[str], sample: np.ndarray) -> bool:
@@ -158,15 +195,32 @@ def _split(block: np.ndarray, factor: int) -> np.ndarray:
     return block.reshape(*outer, height // factor, factor, width // factor, factor)
 
 
+def _pyramid(element: Element) -> Pyramid:
+    """The levels that are small enough to be read whole, in chunks that fit into memory."""
+    levels = [_ordered(level) for level in raster_levels(element.data)]
+    fitting = [
+        a
+        for a in levels
+        if a.shape[:-2] == levels[0].shape[:-2]  # not a stack of fewer planes
+        and a.size <= READ_VALUES
+        and math.prod(max(sizes) for sizes in a.chunks) * a.dtype.itemsize <= _CHUNK_BYTES
+    ]
+    if not fitting:
+        height, width = levels[0].shape[-2:]
+        raise LeftOut(f"{element.name}, {width:,} × {height:,} pixels, is too large to draw here.")
+    (full_h, full_w), (height, width) = levels[0].shape[-2:], fitting[0].shape[-2:]
+    return Pyramid(fitting, (full_h / height, full_w / width))
+
+
 def _ordered(level: Any) -> Any:
     """The dask array behind a DataArray, with axes in the order c, z, y, x."""
     return level.transpose(*(a for a in ("c", "z", "y", "x") if a in level.dims)).data
 
 
-def _sample(levels: list[Any], depth: int | None) -> np.ndarray:
+def _sample(pyramid: Pyramid, depth: int | None) -> np.ndarray:
     """A coarse picture in memory: the nearest level, every n-th pixel, the middle of a stack."""
-    fitting = [a for a in levels if max(a.shape[-2:]) >= _SAMPLE]
-    level = fitting[-1] if fitting else levels[0]
+    fitting = [a for a in pyramid.levels if max(a.shape[-2:]) >= _SAMPLE]
+    level = fitting[-1] if fitting else pyramid.levels[0]
     step = max(1, round(max(level.shape[-2:]) / _SAMPLE))
     level = level[..., ::step, ::step]
     if depth:
@@ -189,16 +243,18 @@ def _readable_names(names: list[str]) -> list[str]:
 
 def _scaling(
     sample: np.ndarray, dtype: np.dtype
-) -> tuple[Callable[[np.ndarray], np.ndarray], np.dtype]:
-    """How blocks become uint8 or uint16: a function of (c, …) blocks, and the new dtype."""
+) -> tuple[Callable[[np.ndarray], np.ndarray], np.dtype, str | None]:
+    """How blocks become uint8 or uint16: a function of (c, …) blocks, the new dtype, and in
+    words what that does to the values, where it does something to them."""
     if dtype in (np.uint8, np.uint16):
-        return np.asarray, dtype
+        return np.asarray, dtype, None
     if dtype == np.bool_:
-        return lambda block: np.asarray(block).astype(np.uint8) * 255, np.dtype(np.uint8)
+        return lambda block: np.asarray(block).astype(np.uint8) * 255, np.dtype(np.uint8), None
     values = np.nan_to_num(sample.astype(np.float64).reshape(sample.shape[0], -1))
     low, high = values.min(axis=1), values.max(axis=1)
     if np.issubdtype(dtype, np.integer) and low.min() >= 0 and high.max() <= 40000:
-        return lambda block: np.clip(block, 0, 65535).astype(np.uint16), np.dtype(np.uint16)
+        cut = "cut to 0 to 65,535 for the view"
+        return lambda block: np.clip(block, 0, 65535).astype(np.uint16), np.dtype(np.uint16), cut
     # A coarse sample misses the brightest pixels, so leave room above what it saw.
     span = np.where(high > low, (high - low) * 1.25, 1.0)
 
@@ -207,12 +263,12 @@ def _scaling(
         unit = (np.nan_to_num(block) - low.reshape(shape)) / span.reshape(shape)
         return np.rint(np.clip(unit, 0, 1) * 65535).astype(np.uint16)
 
-    return scaled, np.dtype(np.uint16)
+    return scaled, np.dtype(np.uint16), "scaled to 16 bits for the view"
 
 
 def _write_levels(
     folder: Path,
-    levels: list[Any],
+    pyramid: Pyramid,
     chunk: tuple[int, ...],
     dtype: np.dtype,
     budget: int,
@@ -220,47 +276,63 @@ def _write_levels(
     convert: Callable[[np.ndarray], np.ndarray],
 ) -> tuple[list[tuple[int, tuple[int, ...]]], int]:
     """Write levels from the coarsest up; give (factor, shape) of those kept, the finest first."""
-    height, width = levels[0].shape[-2:]
+    finest = pyramid.levels[0]
+    height, width = finest.shape[-2:]
     steps = 0
     while max(height, width) >> steps > CHUNK and min(height, width) >> steps > 1:
         steps += 1
     kept: list[tuple[int, tuple[int, ...]]] = []
-    total = last = 0
+    total = last = read = 0
     for step in range(steps, -1, -1):
         factor = 2**step
-        shape = (*levels[0].shape[:-2], max(1, height // factor), max(1, width // factor))
-        raw = int(np.prod(shape)) * dtype.itemsize
+        shape = (*finest.shape[:-2], max(1, height // factor), max(1, width // factor))
+        raw = math.prod(shape) * dtype.itemsize
+        source, times = _nearest_finer(pyramid.levels, factor)
+        read += source.size
         # Four times the pixels rarely take much more than four times the bytes.
-        if total + (min(raw, 4.4 * last) if last else 0) > budget:
+        if total + (min(raw, 4.4 * last) if last else 0) > budget or (kept and read > READ_VALUES):
             break
         path = folder / f"f{factor}"
         array = gzip_array(path, shape, dtype, chunk)
-        _fill(array, levels, shape, pool, convert)
+        _fill(array, source, times, shape, pool, convert)
         last = folder_size(path)[0]
         if total + last > budget:
-            _remove(path)
+            shutil.rmtree(path)
             break
         total += last
         kept.insert(0, (factor, shape))
+    if not kept:
+        raise LeftOut(f"{folder.name} is left out to keep the view small.")
     for i, (factor, _) in enumerate(kept):
         (folder / f"f{factor}").rename(folder / str(i))
     return kept, total
 
 
+def _nearest_finer(levels: list[Any], factor: int) -> tuple[Any, int]:
+    """The coarsest level of a source that `factor` is a whole multiple of, and how often.
+
+    A level counts where the finest one is a whole multiple of it, to within a pixel of its own:
+    other levels have their pixels elsewhere.
+    """
+    finest = levels[0].shape[-2:]
+    for level in reversed(levels[1:]):
+        step = round(finest[1] / level.shape[-1])
+        whole = all(abs(n - step * m) < step for n, m in zip(finest, level.shape[-2:], strict=True))
+        if whole and step <= factor and factor % step == 0:
+            return level, factor // step
+    return levels[0], factor
+
+
 def _fill(
     array: Any,
-    levels: list[Any],
+    source: Any,
+    factor: int,
     shape: tuple[int, ...],
     pool: Pool,
     convert: Callable[[np.ndarray], np.ndarray],
 ) -> None:
-    """Fill a level from the nearest finer level of the source, block by block."""
+    """Fill a level from one of the source, `factor` times as fine, block by block."""
     height, width = shape[-2:]
-    source = min(
-        (a for a in levels if a.shape[-2] >= height and a.shape[-1] >= width),
-        key=lambda a: a.shape[-1],
-    )
-    factor = max(1, round(source.shape[-1] / width))
     channels = shape[0] if len(shape) > 2 else 1
     side = max(8, int((_BLOCK_PIXELS / channels) ** 0.5) // factor)
     if side > CHUNK:
@@ -298,17 +370,11 @@ def _padded(block: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.pad(block, [(0, 0)] * (block.ndim - 2) + [(0, lack[0]), (0, lack[1])], mode="edge")
 
 
-def _remove(path: Path) -> None:
-    import shutil
-
-    shutil.rmtree(path)
-
-
 def _levels_left_out(element: Element, kept: list[tuple[int, tuple[int, ...]]]) -> list[str]:
-    factor, shape = kept[0]
-    if factor == 1:
-        return []
+    _, shape = kept[0]
     full = raster_levels(element.data)[0].sizes
+    if shape[-1] == full["x"]:
+        return []
     return [
         f"{element.name} is shown at {shape[-1]:,} × {shape[-2]:,} of its "
         f"{int(full['x']):,} × {int(full['y']):,} pixels."
@@ -343,11 +409,12 @@ def _write_multiscale(
     placed: Placed,
     system: str,
     axes: str,
+    pyramid: Pyramid,
     kept: list[tuple[int, tuple[int, ...]]],
     more: dict[str, Any],
-) -> None:
+) -> float:
+    """Write the metadata of a pyramid; the side of its finest pixels in the frame."""
     base = kept[0][0]
-    full = raster_levels(placed.element.data)[0].sizes
     spaces = [{"name": a, "type": "channel" if a == "c" else "space"} for a in axes]
     datasets = []
     for i, (factor, _) in enumerate(kept):
@@ -355,10 +422,9 @@ def _write_multiscale(
         datasets.append(
             {"path": str(i), "coordinateTransformations": [{"type": "scale", "scale": step}]}
         )
-    # A level that was rounded down covers the same ground with slightly larger pixels.
     pixel = {
-        "x": float(placed.affine[0, 0]) * int(full["x"]) / kept[0][1][-1],
-        "y": float(placed.affine[1, 1]) * int(full["y"]) / kept[0][1][-2],
+        "x": float(placed.affine[0, 0]) * pyramid.step[1] * base,
+        "y": float(placed.affine[1, 1]) * pyramid.step[0] * base,
     }
     shift = {"x": float(placed.affine[0, 2]), "y": float(placed.affine[1, 2])}
     scale = [pixel.get(a, 1.0) for a in axes]
@@ -376,6 +442,7 @@ def _write_multiscale(
             "spatialdata_attrs": {"version": "0.3"},
         },
     )
+    return pixel["x"]
 
 
 def _transformation(

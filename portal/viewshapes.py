@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from portal.viewframe import Placed
-from portal.viewzarr import write_group
+from portal.viewids import paired, text_ids
+from portal.viewzarr import LeftOut, Written, write_group
 
 if TYPE_CHECKING:
     import geopandas
     import pandas as pd
 
-__all__ = ["WrittenShapes", "write_points", "write_shapes"]
+__all__ = ["write_points", "write_shapes"]
 
 # What Vitessce's whole-file mode still draws smoothly.
 _MAX_POINTS = 1_000_000
@@ -25,40 +26,31 @@ _SEED = 7
 _CIRCLE_CORNERS = 4  # a quarter circle
 
 
-@dataclass(frozen=True)
-class WrittenShapes:
-    """What came of shapes or points."""
-
-    hints: dict[str, Any]
-    left_out: tuple[str, ...]
-    bytes: int
-
-
 def write_shapes(
-    placed: Placed, root: Path, system: str, budget: int, order: np.ndarray | None
-) -> WrittenShapes | None:
+    placed: Placed, root: Path, system: str, budget: int, ids: Sequence[str] | None
+) -> Written:
     """Write `shapes/<name>` as circles of one radius or as simple polygons.
 
-    `order` has the index values of the rows that a table describes, in the table's order: they
-    come first, the others after them. Outlines that don't fit into `budget` bytes are made
-    coarser, then circles of the same area. None when even these don't fit, or nothing is left.
+    `ids` are those of a table's rows. The shapes of the rows come first, in their order, since
+    a viewer pairs the two by position; the others come after them. Outlines that don't fit into
+    `budget` bytes are made coarser, then circles of the same area.
     """
     frame, notes = _cleaned(placed)
     name = placed.element.name
-    if order is not None:
-        known = frame.index.get_indexer(list(order))
-        first = known[known >= 0]
+    rows = None
+    if ids is not None:
+        rows, first = paired(ids, list(frame.index))
         rest = np.setdiff1d(np.arange(len(frame)), first)
-        frame = frame.iloc[np.concatenate([first, rest]).astype(int)]
+        frame = frame.iloc[np.concatenate([first, rest])]
     if len(frame) == 0:
-        return None
+        raise LeftOut(f"{name} has no shapes that can be drawn and is left out.")
     frame, kind = _one_kind(frame)
     data = _parquet(frame)
     for attempt in range(4):
         if len(data) <= budget:
             break
         if kind == "circle" or attempt == 3:
-            return None
+            raise LeftOut(f"{name} is left out to keep the view small.")
         if attempt < 2:
             frame = _coarser(frame, attempt)
             note = f"The outlines of {name} are drawn with fewer corners."
@@ -74,7 +66,13 @@ def write_shapes(
     hints: dict[str, Any] = {"geometry": kind, "rows": len(frame)}
     if kind == "circle":
         hints["radius"] = round(float(frame["radius"].iloc[0]), 6)
-    return WrittenShapes(hints, tuple(notes), len(data))
+    return Written(
+        hints,
+        tuple(notes),
+        len(data),
+        rows=rows,
+        ids=() if rows is None else tuple(frame.index[: len(rows)]),
+    )
 
 
 def _cleaned(placed: Placed) -> tuple[geopandas.GeoDataFrame, list[str]]:
@@ -102,11 +100,17 @@ def _cleaned(placed: Placed) -> tuple[geopandas.GeoDataFrame, list[str]]:
             )
     a = placed.affine
     moved = shapely.transform(geometry, lambda xy: xy @ a[:2, :2].T + a[:2, 2])
-    frame = geopandas.GeoDataFrame(geometry=moved, index=source.index[keep])
+    frame = geopandas.GeoDataFrame(geometry=moved, index=_index(source)[keep])
     if "radius" in source.columns and (shapely.get_type_id(geometry) == 0).all():
         scale = float(np.sqrt(abs(np.linalg.det(a[:2, :2]))))
         frame["radius"] = source["radius"].to_numpy(float)[keep] * scale
     return frame, notes
+
+
+def _index(source: geopandas.GeoDataFrame) -> pd.Index:
+    import pandas as pd
+
+    return pd.Index(text_ids(source.index), dtype=object)
 
 
 def _one_kind(frame: geopandas.GeoDataFrame) -> tuple[geopandas.GeoDataFrame, str]:
@@ -157,13 +161,12 @@ def _parquet(frame: geopandas.GeoDataFrame) -> bytes:
     x0, y0, x1, y1 = shapely.total_bounds(geometry)
     digits = max(0, 5 - int(np.floor(np.log10(max(x1 - x0, y1 - y0, 1e-6)))))
     rounded = shapely.transform(geometry, lambda xy: np.round(xy, digits))
-    index = frame.index.astype(str)
     table = geopandas.GeoDataFrame(frame.drop(columns="geometry"), geometry=rounded)
     wkb = shapely.to_wkb(rounded)
     arrays: dict[str, Any] = {"geometry": pa.array(wkb, pa.binary())}
     if "radius" in table.columns:
         arrays["radius"] = pa.array(table["radius"].to_numpy(float))
-    arrays["__index_level_0__"] = pa.array(list(index), pa.string())
+    arrays["__index_level_0__"] = pa.array(list(frame.index), pa.string())
     geo = {
         "version": "1.1.0",
         "primary_column": "geometry",
@@ -214,7 +217,7 @@ def _bytes(pq: Any, table: Any, metadata: dict[str, str], index: str | None) -> 
     return sink.getvalue()
 
 
-def write_points(placed: Placed, root: Path, system: str, budget: int) -> WrittenShapes | None:
+def write_points(placed: Placed, root: Path, system: str, budget: int) -> Written:
     """Write `points/<name>`: one file, sorted along a Morton curve, x and y as float32.
 
     Over a million rows, or `budget` bytes, a seeded sample of the rows is kept. The feature
@@ -222,7 +225,7 @@ def write_points(placed: Placed, root: Path, system: str, budget: int) -> Writte
     """
     frame, key, total = _points_frame(placed)
     if len(frame) == 0:
-        return None
+        raise LeftOut(f"{placed.element.name} has no points and is left out.")
     limit = len(frame)
     while True:
         kept = _sampled(frame, limit)
@@ -231,7 +234,7 @@ def write_points(placed: Placed, root: Path, system: str, budget: int) -> Writte
             break
         limit = int(limit * min(0.9, budget / len(data) * 0.97))
         if limit < 100:
-            return None
+            raise LeftOut(f"{placed.element.name} is left out to keep the view small.")
     folder = root / "points" / placed.element.name
     attributes: dict[str, Any] = {"version": "0.2"}
     if key:
@@ -246,7 +249,7 @@ def write_points(placed: Placed, root: Path, system: str, budget: int) -> Writte
     if key:
         counts = {str(n): int(c) for n, c in kept[key].value_counts().items()}
         hints["counts"] = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-    return WrittenShapes(hints, tuple(notes), len(data))
+    return Written(hints, tuple(notes), len(data))
 
 
 def _points_frame(placed: Placed) -> tuple[Any, str | None, int]:
@@ -257,14 +260,28 @@ def _points_frame(placed: Placed) -> tuple[Any, str | None, int]:
     key = (data.attrs.get("spatialdata_attrs") or {}).get("feature_key")
     if key not in data.columns:
         key = None
-    columns = data[["x", "y", *([key] if key else [])]].compute()
-    total = len(columns)
-    columns = columns.iloc[_seeded_rows(total, _MAX_POINTS)]
+    columns, total = _sampled_partitions(data[["x", "y", *([key] if key else [])]])
     xy = columns[["x", "y"]].to_numpy(float) @ placed.affine[:2, :2].T + placed.affine[:2, 2]
     frame = pd.DataFrame({"x": xy[:, 0].astype(np.float32), "y": xy[:, 1].astype(np.float32)})
     if key:
         frame[key] = [_text(v) for v in columns[key].to_numpy()]
     return frame[np.isfinite(xy).all(axis=1)], key, total
+
+
+def _sampled_partitions(data: Any) -> tuple[pd.DataFrame, int]:
+    """At most a million rows, read one partition at a time; and how many there are."""
+    import pandas as pd
+
+    total = len(data)
+    rng = np.random.default_rng(_SEED)
+    kept = []
+    for i in range(data.npartitions):
+        block = data.get_partition(i).compute()
+        if total > _MAX_POINTS:
+            block = block[rng.random(len(block)) < _MAX_POINTS / total]
+        kept.append(block)
+    columns = pd.concat(kept)
+    return columns.iloc[_seeded_rows(len(columns), _MAX_POINTS)], total
 
 
 def _seeded_rows(n: int, limit: int) -> np.ndarray:

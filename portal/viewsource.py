@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import math
+import os
+import shutil
+import stat
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,16 +20,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from portal.errors import BuildError
+from portal.errors import PortalError, is_machine_fault
 from portal.facts import ElementFacts, ElementKind, StoreFacts
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-__all__ = ["Element", "Source", "open_source", "raster_levels"]
+__all__ = ["Element", "Source", "Unreadable", "open_source", "raster_levels"]
 
 KINDS: tuple[ElementKind, ...] = ("images", "labels", "points", "shapes", "tables")
-_UNZIPPED_MAX = 200 * 10**9
+_UNZIPPED_TIMES = 20  # what a zip may grow to, as a multiple of its own size
+_UNZIPPED_LEAST = 1_000_000_000
+_DENSE_VALUES = 250_000_000  # of a table that are read at once: 1 GB as float32
+_ROOT_FILES = {"zarr.json", ".zgroup", ".zattrs", ".zmetadata", "zmetadata"}
+
+
+class Unreadable(PortalError):
+    """A store that can't be opened; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +80,20 @@ class Source:
 
 
 @contextmanager
-def open_source(path: Path, facts: StoreFacts) -> Iterator[Source]:
+def open_source(path: Path, facts: StoreFacts, beside: Path) -> Iterator[Source]:
     """Read every element of a store that can be read; pixels and points stay on disk.
 
-    `path` is a folder or a `.zarr.zip`, which is unpacked beside the system's temporary files
-    for as long as the context lasts. Raises BuildError when nothing at all can be opened.
+    `path` is a folder or a `.zarr.zip`, which is unpacked into a folder of its own in `beside`
+    for as long as the context lasts. An element in whose folder a link or a device lies is not
+    read. Raises Unreadable when nothing at all can be opened.
     """
-    if path.is_file() and path.suffix == ".zip":
-        with tempfile.TemporaryDirectory(prefix="portal-") as folder:
-            yield _read(_unzip(path, Path(folder)), facts)
-    else:
-        yield _read(path, facts)
+    with tempfile.TemporaryDirectory(prefix=".portal-", dir=beside) as folder:
+        whole = path.resolve()
+        if path.is_file() and path.suffix == ".zip":
+            whole = _unzip(path, Path(folder) / "unpacked")
+        avoided = _huge(facts) | _linked(whole)
+        rest = _without(whole, avoided, Path(folder) / "rest") if avoided else whole
+        yield _read(rest, facts, whole, avoided)
 
 
 def raster_levels(data: Any) -> list[Any]:
@@ -92,30 +108,115 @@ def raster_levels(data: Any) -> list[Any]:
 
 
 def _unzip(path: Path, folder: Path) -> Path:
+    """Unpack a store that some writer zipped, not one that was made to fill the disk."""
+    folder.mkdir()
+    allowed = max(_UNZIPPED_LEAST, path.stat().st_size * _UNZIPPED_TIMES)
     with zipfile.ZipFile(path) as archive:
-        size = 0
-        for member in archive.infolist():
-            size += member.file_size
+        members = archive.infolist()
+        size = sum(member.file_size for member in members)
+        if size > allowed:
+            raise Unreadable(f"{path.name} unpacks to {size:,} bytes, which is too much.")
+        if size > shutil.disk_usage(folder).free * 0.9:
+            raise Unreadable(f"{path.name} unpacks to {size:,} bytes; the disk has no room for it.")
+        for member in members:
             inside = PurePosixPath(member.filename)
-            if inside.is_absolute() or ".." in inside.parts or size > _UNZIPPED_MAX:
-                raise BuildError(f"{path.name} holds a member that may not be unpacked.")
-        archive.extractall(folder)
-    if any((folder / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs")):
+            linked = stat.S_ISLNK(member.external_attr >> 16)
+            if linked or inside.is_absolute() or ".." in inside.parts or "\\" in member.filename:
+                raise Unreadable(f"{path.name} holds a member that may not be unpacked.")
+        try:
+            archive.extractall(folder)
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
+            raise Unreadable(f"{path.name} can't be unpacked: {error}") from error
+    if any((folder / name).exists() for name in _ROOT_FILES):
         return folder
     inner = sorted(p for p in folder.iterdir() if p.is_dir())
     if len(inner) != 1:
-        raise BuildError(f"{path.name} does not hold one store.")
+        raise Unreadable(f"{path.name} does not hold one store.")
     return inner[0]
 
 
-def _read(path: Path, facts: StoreFacts) -> Source:
+def _linked(root: Path) -> dict[str, str]:
+    """Elements, as `kind/name`, that a link or a device lies in, and why they aren't read.
+
+    `kind` alone stands for all of its elements. Nothing is followed.
+    """
+    found: dict[str, str] = {}
+    why = "lies behind a link or a device and is left out."
+    for folder, folders, files in os.walk(root, followlinks=False):
+        for name in [*folders, *files]:
+            path = os.path.join(folder, name)
+            mode = os.lstat(path).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                parts = Path(path).relative_to(root).parts
+                if len(parts) == 1 and parts[0] in _ROOT_FILES:
+                    raise Unreadable(f"{parts[0]} of the store is a link, which is not followed.")
+                whole = len(parts) < 3 and name in _ROOT_FILES
+                found["/".join(parts[: 1 if whole else 2])] = why
+    return found
+
+
+def _huge(facts: StoreFacts) -> dict[str, str]:
+    """Tables whose dense values would not fit into memory: their values are read by rows."""
+    return {
+        table.path: ""
+        for table in facts.of("tables")
+        if table.x
+        and table.x.encoding == "array"
+        and math.prod(table.x.shape or ()) > _DENSE_VALUES
+    }
+
+
+def _without(root: Path, avoided: Mapping[str, str], folder: Path) -> Path:
+    """A folder that leads to all elements of a store but some.
+
+    The links in it are ours, and lead to folders that have none.
+    """
+    folder.mkdir()
+    for item in sorted(root.iterdir()):
+        if item.name in avoided or item.is_symlink():
+            continue
+        if item.is_file() and item.name in _ROOT_FILES - {".zmetadata", "zmetadata"}:
+            _copy_unconsolidated(item, folder / item.name)
+        elif item.is_dir() and item.name in KINDS:
+            (folder / item.name).mkdir()
+            for inner in sorted(item.iterdir()):
+                if f"{item.name}/{inner.name}" not in avoided:
+                    (folder / item.name / inner.name).symlink_to(inner)
+    return folder
+
+
+def _copy_unconsolidated(source: Path, target: Path) -> None:
+    """Metadata of the whole store speak of elements that are not there any more."""
+    try:
+        document = json.loads(source.read_text())
+        document.pop("consolidated_metadata", None)
+        target.write_text(json.dumps(document))
+    except (ValueError, AttributeError):
+        shutil.copyfile(source, target)
+
+
+def _read(path: Path, facts: StoreFacts, whole: Path, avoided: Mapping[str, str]) -> Source:
+    """`path` leads to all that may be read, `whole` is the store itself."""
     found, left_out = _read_objects(path)
     tables = dict(found.pop("tables", {}))
     for table in facts.of("tables"):
-        if table.name not in tables:
-            legacy = _read_table(path / table.path)
-            if legacy is not None:
-                tables[table.name] = legacy
+        linked = any(
+            (why and f"{table.path}/".startswith(f"{name}/")) or name.startswith(f"{table.path}/")
+            for name, why in avoided.items()
+        )
+        if table.name in tables or linked:
+            continue
+        by_rows = table.path in avoided
+        read = _read_table(whole / table.path, by_rows=by_rows)
+        if read is not None:
+            tables[table.name] = read
+            if by_rows and read.X is None:
+                left_out.append(f"The values of {table.name} are too large to be drawn here.")
+    left_out += [
+        f"{name.rpartition('/')[2]} {why}"
+        for name, why in sorted(avoided.items())
+        if why and name.partition("/")[0] in (*KINDS, "table")
+    ]
     by_path = {f"{f.kind}/{f.name}": f for f in facts.elements}
     elements, lost = [], []
     for kind in KINDS[:4]:
@@ -143,14 +244,18 @@ def _read_objects(path: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
     try:
         return _by_kind(_read_zarr(path)), []
     except Exception as whole:
+        if is_machine_fault(whole):
+            raise
         found: dict[str, dict[str, Any]] = {}
         for kind in KINDS:
             try:
                 found |= {kind: _by_kind(_read_zarr(path, (kind,)))[kind]}
             except Exception as one:
+                if is_machine_fault(one):
+                    raise
                 logging.getLogger(__name__).info("%s of %s: %s", kind, path.name, one)
         if not any(found.values()):
-            raise BuildError(f"{path.name} could not be opened: {whole}") from whole
+            raise Unreadable(f"The store could not be opened: {whole}") from whole
         return found, []
 
 
@@ -167,7 +272,7 @@ def _by_kind(sdata: Any) -> dict[str, dict[str, Any]]:
     return {kind: dict(getattr(sdata, kind)) for kind in KINDS}
 
 
-def _read_table(path: Path) -> AnnData | None:
+def _read_table(path: Path, *, by_rows: bool = False) -> AnnData | None:
     """A table that SpatialData itself passes over, such as a legacy `table/table`."""
     import anndata
     import zarr
@@ -175,9 +280,32 @@ def _read_table(path: Path) -> AnnData | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return anndata.io.read_zarr(zarr.open_group(path, mode="r"))
-    except Exception:
+            group = zarr.open_group(path, mode="r")
+            if not by_rows:
+                return anndata.io.read_zarr(group)
+            parts: dict[str, Any] = {
+                k: anndata.io.read_elem(group[k]) for k in ("obs", "var", "obsm", "uns")
+            }
+            return anndata.AnnData(X=_sparse_by_rows(group["X"]), **parts)
+    except Exception as error:
+        if is_machine_fault(error):
+            raise
         return None
+
+
+def _sparse_by_rows(array: Any) -> Any:
+    """A large dense matrix of mostly zeros as a sparse one; None where there are too many others."""
+    import scipy.sparse as sp
+
+    height, width = array.shape
+    step = max(1, _DENSE_VALUES // 4 // max(1, width))
+    blocks, stored = [], 0
+    for start in range(0, height, step):
+        blocks.append(sp.csr_matrix(np.asarray(array[start : start + step], np.float32)))
+        stored += blocks[-1].nnz
+        if stored > _DENSE_VALUES // 2:
+            return None
+    return sp.vstack(blocks, format="csr")
 
 
 def _has_no_pixels(facts: ElementFacts | None) -> bool:

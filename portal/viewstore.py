@@ -16,7 +16,6 @@ The copy is a SpatialData store itself: `spatialdata.read_zarr` opens it.
 
 from __future__ import annotations
 
-import errno
 import logging
 import shutil
 import tempfile
@@ -29,17 +28,20 @@ from typing import Any
 
 import numpy as np
 
-from portal.errors import BuildError, PortalError
+from portal.errors import BuildError, PortalError, is_machine_fault
 from portal.facts import StoreFacts
 from portal.viewframe import Box, Frame, Placed, axis_aligned, choose_frame
+from portal.viewids import paired, text_ids
+from portal.viewmatrix import gene_names
 from portal.viewraster import write_image, write_labels
 from portal.viewshapes import write_points, write_shapes
 from portal.viewsource import Source, open_source
-from portal.viewtable import Part, gene_names, split, write_features, write_table
-from portal.viewzarr import consolidate, folder_size, write_group
+from portal.viewtable import Part, split, write_features, write_table
+from portal.viewzarr import LeftOut, Written, consolidate, folder_size, write_group
 
 __all__ = ["NothingToShow", "ViewStore", "make_view_store"]
 
+_FEW_FEATURES = 10  # that points show all at once, each in its colour: what a legend names
 _RESERVE = 60_000  # for group metadata and its consolidated copy
 # What each kind may take of what is left when its turn comes; what it leaves goes on.
 _SHARES = {"shapes": 0.35, "labels": 0.35, "points": 0.45, "tables": 0.5, "images": 0.97}
@@ -94,30 +96,45 @@ def make_view_store(
 
     Pyramid levels, genes and points that don't fit are left out, and `left_out` says so.
     The copy appears whole or not at all. Raises NothingToShow where the store holds nothing to
-    draw, BuildError where it can't be opened or written.
+    draw, Unreadable where it can't be opened, BuildError where the copy can't be written.
     """
     if facts.kind != "spatialdata":
         raise NothingToShow(f"This is {_KINDS.get(facts.kind, 'no SpatialData store')}.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        with open_source(source, facts) as opened:
+    with _folder_beside(out) as beside:
+        with open_source(source, facts, beside.parent) as opened:
             making = _write(opened, beside, max_bytes)
         size, files = folder_size(beside)
         if size > max_bytes:
             raise NothingToShow(
                 f"The smallest copy takes {size:,} bytes; {max_bytes:,} are allowed."
             )
+    system = making.system if making.frame else None
+    return ViewStore(out, size, files, system, tuple(dict.fromkeys(making.left_out)), making.hints)
+
+
+@contextmanager
+def _folder_beside(out: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `out` in the end, unless something fails.
+
+    Where the machine is at fault and not what is read, BuildError says so.
+    """
+    beside = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        yield beside
         beside.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
         beside.rename(out)
-    except OSError as error:
-        raise BuildError(f"The view store {out.name} could not be written: {error}") from error
+    except Exception as error:
+        if is_machine_fault(error) or (beside is None and isinstance(error, OSError)):
+            what = f"The view store {out.name} could not be written: {error}"
+            raise BuildError(what) from error
+        raise
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    system = making.system if making.frame else None
-    return ViewStore(out, size, files, system, tuple(dict.fromkeys(making.left_out)), making.hints)
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 _KINDS = {
@@ -168,26 +185,20 @@ def _placed(making: _Making, kind: str) -> list[Placed]:
 
 
 @contextmanager
-def _naming_failures(making: _Making, kind: str, name: str) -> Iterator[list[Any]]:
+def _naming_failures(making: _Making, kind: str, name: str) -> Iterator[None]:
     """Let one broken element fail alone; what it left on disk goes, and the page names it.
 
     A disk that is full is not the element's fault.
     """
     try:
-        yield []
+        yield
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_machine_fault(error):
             raise
         logging.getLogger(__name__).info("%s/%s: %s", kind, name, error)
         shutil.rmtree(making.root / kind / name, ignore_errors=True)
-        making.left_out.append(f"{name} could not be read and is left out.")
-
-
-def _first(making: _Making, name: str, result: list[Any]) -> Any:
-    """What was written; None, with a sentence, where it did not fit."""
-    if result == [None]:
-        making.left_out.append(f"{name} is left out to keep the view small.")
-    return result[0] if result else None
+        told = isinstance(error, LeftOut)
+        making.left_out.append(str(error) if told else f"{name} could not be read and is left out.")
 
 
 def _write_shapes(making: _Making) -> None:
@@ -195,15 +206,33 @@ def _write_shapes(making: _Making) -> None:
     for i, placed in enumerate(shapes):
         name = placed.element.name
         part = _describing(making, name)
-        order = part.ids if part else None
         budget = making.share("shapes", len(shapes) - i)
-        with _naming_failures(making, "shapes", name) as result:
-            result += [write_shapes(placed, making.root, making.system, budget, order)]
-        if not (written := _first(making, name, result)):
-            continue
-        table = part.name if part else None
-        making.hints["shapes"][name] = {**written.hints, "table": table}
-        making.took(written.bytes, written.left_out)
+        with _naming_failures(making, "shapes", name):
+            ids = part.ids if part else None
+            written = write_shapes(placed, making.root, making.system, budget, ids)
+            table = _attach(making, part, written)
+            making.hints["shapes"][name] = {**written.hints, "table": table}
+            making.took(written.bytes, written.left_out)
+
+
+def _attach(making: _Making, part: Part | None, written: Written) -> str | None:
+    """The table that describes what was written, with only the rows that are drawn."""
+    if part is None or written.rows is None:
+        return None
+    if not len(written.rows):
+        making.left_out.append(
+            f"No row of {part.table} has an id of {part.region}, which is shown without it."
+        )
+        return None
+    lost = part.adata.n_obs - len(written.rows)
+    if lost:
+        making.left_out.append(
+            f"{lost:,} of the {part.adata.n_obs:,} rows of {part.table} have nothing to themselves "
+            f"in {part.region} and are left out."
+        )
+    drawn = part.only(written.rows, written.ids)
+    making.parts = [drawn if p is part else p for p in making.parts]
+    return part.name
 
 
 def _describing(making: _Making, region: str) -> Part | None:
@@ -220,17 +249,17 @@ def _write_rasters(making: _Making, kind: str) -> None:
             making.left_out.append(f"{name} is rotated against the view and is left out.")
             continue
         budget = making.share(kind, len(rasters) - i)
-        write = write_image if kind == "images" else write_labels
-        with _naming_failures(making, kind, name) as result:
-            result += [write(placed, making.root, making.system, budget)]
-        if not (written := _first(making, name, result)):
-            continue
-        hints = dict(written.hints)
-        if kind == "labels":
-            part = _describing(making, name)
-            hints["table"] = part.name if part else None
-        making.hints[kind][name] = hints
-        making.took(written.bytes, written.left_out)
+        with _naming_failures(making, kind, name):
+            if kind == "images":
+                written = write_image(placed, making.root, making.system, budget)
+                hints = written.hints
+            else:
+                part = _describing(making, name)
+                ids = part.ids if part else None
+                written = write_labels(placed, making.root, making.system, budget, ids)
+                hints = {**written.hints, "table": _attach(making, part, written)}
+            making.hints[kind][name] = hints
+            making.took(written.bytes, written.left_out)
     making.hints[kind] = dict(sorted(making.hints[kind].items()))
 
 
@@ -239,19 +268,18 @@ def _write_points(making: _Making) -> None:
     for i, placed in enumerate(points):
         name = placed.element.name
         budget = making.share("points", len(points) - i)
-        with _naming_failures(making, "points", name) as result:
-            result += [write_points(placed, making.root, making.system, budget)]
-        if not (written := _first(making, name, result)):
-            continue
-        hints = dict(written.hints)
-        counts = hints.pop("counts", None)
-        hints["features_table"] = None
-        if counts:
-            hints["features_table"] = table = f"{name}-features"
-            making.took(write_features(making.root, table, counts, name), ())
-            hints["follows_genes"] = _share_names(making, set(counts))
-        making.hints["points"][name] = hints
-        making.took(written.bytes, written.left_out)
+        with _naming_failures(making, "points", name):
+            written = write_points(placed, making.root, making.system, budget)
+            hints = dict(written.hints)
+            counts = hints.pop("counts", None)
+            hints["features_table"] = None
+            if counts:
+                hints["features_table"] = table = f"{name}-features"
+                making.took(write_features(making.root, table, counts, name), ())
+                hints["follows_genes"] = _share_names(making, set(counts))
+                hints["features"] = list(counts) if len(counts) <= _FEW_FEATURES else []
+            making.hints["points"][name] = hints
+            making.took(written.bytes, written.left_out)
 
 
 def _share_names(making: _Making, features: set[str]) -> bool:
@@ -262,24 +290,22 @@ def _share_names(making: _Making, features: set[str]) -> bool:
 
 
 def _write_tables(making: _Making) -> None:
-    shown = {n for kind in ("shapes", "labels", "points") for n in making.hints[kind]}
+    shown = {h["table"] for kind in ("shapes", "labels") for h in making.hints[kind].values()}
+    regions = {n for kind in ("shapes", "labels", "points") for n in making.hints[kind]}
     parts = sorted(making.parts, key=lambda p: p.adata.n_obs)
     parts = [p for p in parts if p.adata.n_obs and _describing_or_only(making, p)]
     for i, part in enumerate(parts):
-        attached = part.region in shown
-        if part.region and not attached:
+        attached = part.name in shown
+        if part.region and part.region not in regions:
             making.left_out.append(
                 f"{part.table} describes {part.region}, which is not in the view."
             )
         budget = making.share("tables", len(parts) - i)
         xy = _row_places(making, part)
-        with _naming_failures(making, "tables", part.name) as result:
-            result += [write_table(part, making.root, budget, xy, with_spatial=not attached)]
-        if not (written := _first(making, part.name, result)):
-            continue
-        hints = {**written.hints, "attached": attached}
-        making.hints["tables"][part.name] = hints
-        making.took(written.bytes, written.left_out)
+        with _naming_failures(making, "tables", part.name):
+            written = write_table(part, making.root, budget, xy, with_spatial=not attached)
+            making.hints["tables"][part.name] = {**written.hints, "attached": attached}
+            making.took(written.bytes, written.left_out)
 
 
 def _describing_or_only(making: _Making, part: Part) -> bool:
@@ -295,10 +321,10 @@ def _row_places(making: _Making, part: Part) -> np.ndarray | None:
     for placed in _placed(making, "shapes"):
         if placed.element.name == part.region:
             frame = placed.element.data
-            rows = frame.index.get_indexer(part.ids)
-            if (rows < 0).any():
-                return None
-            centres = frame.geometry.iloc[rows].centroid
+            rows, places = paired(part.ids, text_ids(frame.index))
+            if len(rows) < part.adata.n_obs:
+                break
+            centres = frame.geometry.iloc[places].centroid
             return np.column_stack([centres.x.to_numpy(), centres.y.to_numpy()])
     for key in part.adata.obsm:
         if "spatial" in key.lower():

@@ -18,15 +18,39 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "DICT",
+    "LeftOut",
+    "Written",
     "consolidate",
     "folder_size",
     "gzip_array",
     "write_array",
+    "write_frame",
     "write_group",
     "write_strings",
 ]
 
 _LEVEL = 7
+DICT = {"encoding-type": "dict", "encoding-version": "0.1.0"}
+
+
+class LeftOut(Exception):
+    """One element can't be drawn; the message is the sentence that says so on the page."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of one element: hints for the viewer, sentences for the page, bytes.
+
+    Where a table describes the element, `rows` has the rows that it draws, in their order, and
+    `ids` what the copy calls them.
+    """
+
+    hints: dict[str, Any]
+    left_out: tuple[str, ...]
+    bytes: int
+    rows: np.ndarray | None = None
+    ids: tuple[str, ...] = ()
 
 
 @cache
@@ -96,6 +120,35 @@ def write_group(path: Path, attributes: dict[str, Any]) -> None:
     path.mkdir(parents=True, exist_ok=True)
     document = {"attributes": attributes, "zarr_format": 3, "node_type": "group"}
     (path / "zarr.json").write_text(json.dumps(document, separators=(",", ":"), allow_nan=False))
+
+
+def write_frame(folder: Path, index: Sequence[str], columns: dict[str, Any]) -> None:
+    """Write an AnnData data frame: text, numbers, or (codes, categories) for each column."""
+    write_group(
+        folder,
+        {
+            "_index": "_index",
+            "column-order": list(columns),
+            "encoding-type": "dataframe",
+            "encoding-version": "0.2.0",
+        },
+    )
+    write_strings(folder / "_index", index)
+    for name, values in columns.items():
+        if isinstance(values, tuple):
+            codes, categories = values
+            categorical = {
+                "encoding-type": "categorical",
+                "encoding-version": "0.2.0",
+                "ordered": False,
+            }
+            write_group(folder / name, categorical)
+            write_strings(folder / name / "categories", categories)
+            write_array(folder / name / "codes", codes)
+        elif isinstance(values, np.ndarray):
+            write_array(folder / name, values)
+        else:
+            write_strings(folder / name, values)
 
 
 def consolidate(root: Path) -> None:

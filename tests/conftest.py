@@ -57,8 +57,16 @@ def local_stores() -> Path:
     return folder
 
 
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """The browser; its pages are closed after the test, since each goes on drawing."""
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
     """A headless Chromium that draws WebGL in software."""
     from playwright.sync_api import sync_playwright
 
@@ -67,8 +75,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no browser: run `make test`, or tools/browser.sh")
     path = note.read_text().strip()
     with sync_playwright() as p:
-        yield_browser = p.chromium.launch(
-            executable_path=None if path == "playwright" else path, args=WEBGL
-        )
-        yield yield_browser
-        yield_browser.close()
+        program = None if path == "playwright" else path
+        launched = p.chromium.launch(executable_path=program, args=WEBGL)
+        yield launched
+        launched.close()

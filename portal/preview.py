@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from portal.errors import PortalError
+from portal.errors import PortalError, is_machine_fault
 from portal.facts import StoreFacts
 from portal.previewdata import Coloring, coloring, read_points, read_shapes
 from portal.previewpaint import DARK, Canvas, choose_window, tissue_box
 from portal.record import Picture
 from portal.viewframe import Box
+from portal.viewlayers import images_first
 
 __all__ = ["make_preview"]
 
@@ -49,7 +50,9 @@ def make_preview(
     with tempfile.TemporaryDirectory(prefix="portal-") as folder:
         try:
             copy = make_view_store(source, facts, Path(folder) / "view.zarr", max_bytes=_COPY_BYTES)
-        except PortalError:
+        except PortalError as error:
+            if is_machine_fault(error):
+                raise
             return None
         return _render(copy.path, copy.hints, out_dir, stem, obs_noun)
 
@@ -82,7 +85,7 @@ def _render(
 def _paint(root: Path, hints: Mapping[str, Any], obs_noun: str) -> tuple[Canvas | None, str]:
     """The picture and what it shows, in words."""
     whole = Box(*hints["bounds"])
-    name, image = _main_image(hints)
+    name, image = next(iter(images_first(hints)), (None, None))
     main = hints.get("main_table")
     table = hints["tables"].get(main) if main else None
     colors = None
@@ -104,15 +107,6 @@ def _paint(root: Path, hints: Mapping[str, Any], obs_noun: str) -> tuple[Canvas 
         if points:
             words.append(_paint_points(canvas, root, points, hints["points"][points]))
     return (canvas, " with ".join(words)) if words else (None, "")
-
-
-def _main_image(hints: Mapping[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
-    """The image to show: the finest one, a multiscale one before its twin."""
-    images = sorted(
-        hints["images"].items(),
-        key=lambda item: (-item[1].get("pixels", 0), "multiscale" not in item[0], item[0]),
-    )
-    return images[0] if images else (None, None)
 
 
 def _interest(

@@ -94,8 +94,13 @@ def compose(
         vc, dataset, url, hints.get("coordinate_system") or "global", hints, _singular(obs_noun)
     )
     _add_table_scopes(draft, main)
+    tiles = rooms(_room(draft, main, spatial))
+    stage = next((t for t in tiles if t.view == "spatialBeta"), None)
+    aimed = _aimed(draft.hints, stage) if stage else None
+    if aimed:
+        draft.pixel = 2 ** -aimed["zoom"]
     add_files(draft, main)
-    _add_views(draft, main, spatial)
+    _add_views(draft, main, tiles, aimed)
     return vc.to_dict()
 
 
@@ -160,8 +165,9 @@ def _add_point_scopes(draft: Draft) -> None:
     if name:
         draft.scope("obsType", UID, name)
         draft.scope("featureType", UID, "gene")
-        draft.scope("featureSelection", UID, None)
-        draft.scope("obsColorEncoding", UID, "randomByFeature")
+        features = draft.hints["points"][name].get("features")
+        draft.scope("featureSelection", UID, features or None)
+        draft.scope("obsColorEncoding", UID, "geneSelection" if features else "randomByFeature")
 
 
 def _points_with_features(draft: Draft) -> str | None:
@@ -178,10 +184,9 @@ _LAYER_KINDS = {
 }
 
 
-def _add_views(draft: Draft, main: str | None, spatial: bool) -> None:
-    """Lay the views out and link them."""
+def _room(draft: Draft, main: str | None, spatial: bool) -> Room:
     table = draft.hints["tables"].get(main)
-    room = Room(
+    return Room(
         spatial=spatial,
         sets=bool(table and table["sets"]),
         genes=bool(table and table["genes"])
@@ -189,32 +194,39 @@ def _add_views(draft: Draft, main: str | None, spatial: bool) -> None:
         embedding=bool(table and table["embeddings"]),
         heatmap=bool(table and has_heatmap(table)),
     )
-    views = {tile.view: _view(draft, tile, table) for tile in rooms(room)}
-    if not spatial:
-        return
-    _link_layers(draft, [views["spatialBeta"], views["layerControllerBeta"]])
-    _aim(draft, views["spatialBeta"], views["layerControllerBeta"])
 
 
-def _aim(draft: Draft, stage: Any, controller: Any) -> None:
-    """Point the camera so that what is drawn fills the map at the usual size of a page."""
-    focus = draft.hints.get("focus") or draft.hints.get("bounds")
-    if not focus:
+def _add_views(
+    draft: Draft, main: str | None, tiles: list[Tile], aimed: Mapping[str, Any] | None
+) -> None:
+    """Lay the views out and link them; point the camera."""
+    table = draft.hints["tables"].get(main)
+    views = {tile.view: _view(draft, tile, table) for tile in tiles}
+    if "spatialBeta" not in views:
         return
-    place = stage.to_dict()
-    aimed = camera(Box(*focus), *stage_pixels(place["w"], place["h"]))
-    values = {
-        "spatialTargetX": round(aimed["target"][0], 4),
-        "spatialTargetY": round(aimed["target"][1], 4),
-        "spatialZoom": round(_thrifty(aimed["zoom"], draft.hints), 3),
-    }
+    shown = [views["spatialBeta"], views["layerControllerBeta"]]
+    _link_layers(draft, shown)
+    values = {}
+    if aimed:
+        x, y = aimed["target"]
+        values = {"spatialTargetX": round(x, 4), "spatialTargetY": round(y, 4)}
+        values["spatialZoom"] = round(aimed["zoom"], 3)
     depth = next((i["default_z"] for _, i in images_first(draft.hints) if i.get("z")), None)
     if depth is not None:
         values["spatialTargetZ"] = depth
     for kind, value in values.items():
         scope = draft.scope(kind, UID, value)
-        stage.use_coordination(scope)
-        controller.use_coordination(scope)
+        for view in shown:
+            view.use_coordination(scope)
+
+
+def _aimed(hints: Mapping[str, Any], stage: Tile) -> dict[str, Any] | None:
+    """The camera that makes what is drawn fill the map at the usual size of a page."""
+    focus = hints.get("focus") or hints.get("bounds")
+    if not focus:
+        return None
+    aimed = camera(Box(*focus), *stage_pixels(stage.w, stage.h))
+    return {**aimed, "zoom": _thrifty(aimed["zoom"], hints)}
 
 
 def _thrifty(zoom: float, hints: Mapping[str, Any]) -> float:
@@ -265,23 +277,25 @@ def _link_layers(draft: Draft, views: list[Any]) -> None:
 _PATH = re.compile(r"(?:images|labels|points|shapes|tables)/[^/]+")
 
 
-def check_config(
-    config: Mapping[str, Any], facts: StoreFacts, where: str = "views"
-) -> list[Problem]:
+def check_config(config: Any, facts: StoreFacts, where: str = "views") -> list[Problem]:
     """What is wrong with a curator's own config: its version, views, and paths into the store."""
     problems: list[Problem] = []
 
     def add(code: str, what: str, remedy: str = "") -> None:
         problems.append(Problem(code=code, severity="error", where=where, what=what, remedy=remedy))
 
+    if not isinstance(config, Mapping):
+        add("view-empty", "The config is no mapping.")
+        return problems
     version = config.get("version")
-    known = re.fullmatch(r"1\.0\.(\d+)", str(version))
+    known = re.fullmatch(r"1\.0\.([0-9]{1,4})", version) if isinstance(version, str) else None
     if not known or int(known[1]) > int(SCHEMA.rpartition(".")[2]):
-        add("view-version", f"Unknown config version {version!r}.", f"Use {SCHEMA}.")
+        add("view-version", f"Unknown config version {_short(version)}.", f"Use {SCHEMA}.")
     for view in _list(config.get("layout")):
         name = view.get("component") if isinstance(view, Mapping) else None
-        if name not in _VIEWS:
-            add("view-unknown", f"Unknown view {name!r}.", did_you_mean(str(name), _VIEWS))
+        if not isinstance(name, str) or name not in _VIEWS:
+            remedy = did_you_mean(name[:100], _VIEWS) if isinstance(name, str) else ""
+            add("view-unknown", f"Unknown view {_short(name)}.", remedy)
     paths = {f"{e.kind}/{e.name}" for e in facts.elements}
     files = [
         f
@@ -292,10 +306,22 @@ def check_config(
     ]
     if not files:
         add("view-empty", "The config reads no file.")
-    for element in sorted({p for f in files for p in _paths(f.get("options"))}):
-        if element not in paths:
-            add("view-path", f"The store has no `{element}`.", did_you_mean(element, paths))
+    for element in sorted({p for f in files for p in _paths(f.get("options"))} - paths):
+        name = _printable(element)
+        add("view-path", f"The store has no `{name}`.", did_you_mean(name[:100], paths))
     return problems
+
+
+def _short(value: Any) -> str:
+    """A value as Python writes it, but not a page of it; nesting may have no end."""
+    if isinstance(value, (Mapping, list)):
+        return "that is a list or a mapping"
+    text = repr(value) if isinstance(value, (str, float, bool, type(None))) else str(value)[:100]
+    return text if len(text) <= 100 else f"{text[:100]}…"
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _list(value: Any) -> list[Any]:
@@ -304,11 +330,14 @@ def _list(value: Any) -> list[Any]:
 
 def _paths(options: Any) -> set[str]:
     """Every element that the options of a file point into."""
-    if isinstance(options, str):
-        match = _PATH.match(options)
-        return {match[0]} if match else set()
-    if isinstance(options, Mapping):
-        options = list(options.values())
-    if isinstance(options, list):
-        return {path for value in options for path in _paths(value)}
-    return set()
+    found, waiting = set(), [options]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            match = _PATH.match(value)
+            found |= {match[0]} if match else set()
+        elif isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return found

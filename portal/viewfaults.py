@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from portal.colors import MAX_COLORS, channel_colors
 from portal.facts import ElementFacts, StoreFacts
+from portal.viewframe import Box, axis_aligned
 
 __all__ = ["hints_of", "original_faults"]
 
@@ -14,6 +18,11 @@ _MAX_CHUNK_BYTES = 8_000_000
 _MAX_GENE_BYTES = 1_000_000
 _MAX_POINTS = 1_000_000
 _MAX_SETS = 60
+_DTYPES = {
+    "images": ("uint8", "uint16"),
+    "labels": ("uint8", "uint16", "uint32", "int8", "int16", "int32"),
+}
+_CHANNELS_ON = 4
 
 
 def original_faults(facts: StoreFacts) -> list[str]:
@@ -23,16 +32,40 @@ def original_faults(facts: StoreFacts) -> list[str]:
     faults = []
     if facts.consolidated is None:
         faults.append("Its metadata are not consolidated.")
-    elif facts.zarr_format != 3:
-        faults.append("It is in zarr version 2.")
-    if _shared_system(facts) is None and any(e.kind != "tables" for e in facts.elements):
+    if facts.zarr_format != 3:
+        faults.append("It is in zarr version 2." if facts.zarr_format else "It is no zarr.")
+    system = _shared_system(facts)
+    if system is None and any(e.kind != "tables" for e in facts.elements):
         faults.append("Its elements share no coordinate system.")
     for element in facts.elements:
         if not element.readable:
             faults.append(f"{element.name} can't be read.")
         else:
             faults += _FAULTS[element.kind](element)
+            if element.kind != "tables" and system is not None:
+                faults += _placing_faults(element, system)
     return faults
+
+
+def _placing_faults(element: ElementFacts, system: str) -> list[str]:
+    """A raster that is turned or mirrored, or anything whose place could not be worked out."""
+    affine = _affine(element, system)
+    if affine is None:
+        return [f"The place of {element.name} in `{system}` is not known."]
+    if element.kind in ("images", "labels") and not axis_aligned(affine):
+        return [f"{element.name} is turned or mirrored in `{system}`."]
+    return []
+
+
+def _affine(element: ElementFacts, system: str) -> np.ndarray | None:
+    """Rows x and y of an element's map to a system: 2 × 3."""
+    for transformation in element.transformations:
+        rows = transformation.affine
+        if transformation.coordinate_system == system and rows is not None:
+            matrix = np.asarray(rows, float)
+            plane = np.column_stack([matrix[:2, :2], matrix[:2, -1]])
+            return plane if np.isfinite(plane).all() else None
+    return None
 
 
 def _raster_faults(element: ElementFacts) -> list[str]:
@@ -51,7 +84,7 @@ def _raster_faults(element: ElementFacts) -> list[str]:
         if level.chunks_stored is not None and lack > 0:
             faults.append(f"{lack:,} chunks of {element.name} are not stored.")
             break
-    if (element.dtype or "").startswith(("float", "int64", "uint64")):
+    if element.dtype not in _DTYPES[element.kind]:
         faults.append(f"{element.name} has pixels of type {element.dtype}.")
     return faults
 
@@ -135,9 +168,10 @@ def hints_of(facts: StoreFacts) -> dict[str, Any]:
     described = {r: e.name for e in facts.of("tables") for r in e.regions if e.name in tables}
     hints: dict[str, Any] = {
         "coordinate_system": system,
-        "images": {e.name: _image_hints(e) for e in facts.of("images")},
+        "images": {e.name: _image_hints(e, system) for e in facts.of("images")},
         "labels": {
-            e.name: {"table": described.get(e.name), **_depth(e)} for e in facts.of("labels")
+            e.name: {"table": described.get(e.name), "pixel": _pixel(e, system), **_depth(e)}
+            for e in facts.of("labels")
         },
         "shapes": {
             e.name: {
@@ -164,16 +198,28 @@ def _depth(element: ElementFacts) -> dict[str, Any]:
     return {"z": depth, "default_z": (depth or 0) // 2}
 
 
-def _image_hints(element: ElementFacts) -> dict[str, Any]:
-    from portal.colors import channel_colors
+def _pixel(element: ElementFacts, system: str | None) -> float | None:
+    """The side of a raster's pixels in the system, None where it isn't known."""
+    affine = _affine(element, system) if system is not None else None
+    return float(abs(affine[0, 0])) or None if affine is not None else None
 
-    names = list(element.channels)
-    colors = channel_colors(names)
+
+def _image_hints(element: ElementFacts, system: str | None) -> dict[str, Any]:
+    sizes = dict(zip(element.axes, element.shape or (), strict=False))
+    count = sizes.get("c", 1)
+    names = list(element.channels[:count])
+    names += [f"Channel {i}" for i in range(len(names), count)]
     channels = [
-        {"index": i, "name": name, "color": color, "window": None, "on": i < 4}
-        for i, (name, color) in enumerate(zip(names, colors, strict=True))
+        {"index": i, "name": name, "color": color, "window": None, "on": i < _CHANNELS_ON}
+        for i, (name, color) in enumerate(zip(names, channel_colors(names), strict=True))
     ]
-    return {"rgb": bool(element.rgb), "channels": channels, **_depth(element)}
+    return {
+        "rgb": bool(element.rgb),
+        "channels": channels,
+        "pixels": sizes.get("x", 0) * sizes.get("y", 0),
+        "pixel": _pixel(element, system),
+        **_depth(element),
+    }
 
 
 def _table_hints(element: ElementFacts) -> dict[str, Any]:
@@ -184,6 +230,8 @@ def _table_hints(element: ElementFacts) -> dict[str, Any]:
         and 2 <= (c.n_categories or 0) <= _MAX_SETS
         and c.name not in (element.region_key, element.instance_key)
     ]
+    while sum(1 + len(s["values"]) for s in sets) > MAX_COLORS:
+        sets.pop()
     embeddings = [
         {"key": m.name, "label": m.name.removeprefix("X_").upper()}
         for m in element.obsm
@@ -205,8 +253,6 @@ def _table_hints(element: ElementFacts) -> dict[str, Any]:
 
 
 def _bounds(facts: StoreFacts, system: str | None) -> dict[str, Any]:
-    from portal.viewframe import Box
-
     box = None
     pictures = facts.of("images") or [e for e in facts.elements if e.kind != "tables"]
     for element in pictures:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from portal.colors import CHANNELS, category_colors
+from portal.colors import CATEGORICAL, CHANNELS, category_colors
 
 __all__ = [
     "FOLLOWED",
@@ -22,6 +22,7 @@ __all__ = [
 UID = "A"
 _CHANNELS_SHOWN = 6  # what the image shader mixes at once
 _MAX_HEATMAP_OBS = 60_000
+_STROKE = 1.2  # pixels of the screen that an outline takes at the first look
 
 
 @dataclass
@@ -34,6 +35,8 @@ class Draft:
     system: str
     hints: Mapping[str, Any]
     noun: str
+    pixel: float = 1.0
+    """The side of a pixel of the screen at the first look, in units of the coordinate system."""
     scopes: dict[str, Any] = field(default_factory=dict)
     layers: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -65,6 +68,14 @@ def set_colors(sets: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return colors
 
 
+def feature_colors(features: Sequence[str]) -> list[dict[str, Any]]:
+    """A colour for each feature of points."""
+    return [
+        {"name": name, "color": list(color)}
+        for name, color in zip(features, CATEGORICAL, strict=False)
+    ]
+
+
 def has_heatmap(table: Mapping[str, Any]) -> bool:
     """A heat map needs groups to order its columns by; without them it is noise."""
     return bool(table.get("heatmap") and table["sets"]) and table["n_obs"] <= _MAX_HEATMAP_OBS
@@ -83,7 +94,9 @@ def add_files(draft: Draft, main: str | None) -> None:
         visible = leads or (not segmented and not _has_leading_segments(hints, main))
         segmented |= visible
         options = {"obsSegmentations": {"path": f"labels/{name}"}}
-        _add_segments(draft, name, options, labels["table"], visible, leads=leads)
+        # The outlines of labels are measured in units of their finest pixels, times 37.5.
+        stroke = draft.pixel / (labels.get("pixel") or 1) * _STROKE / 37.5
+        _add_segments(draft, name, options, labels["table"], visible, stroke, leads=leads)
     for name, shape in hints["shapes"].items():
         leads = shape["table"] is not None and shape["table"] == main
         if shape["geometry"] == "circle":
@@ -92,7 +105,8 @@ def add_files(draft: Draft, main: str | None) -> None:
             options = {"obsSegmentations": {"path": f"shapes/{name}"}}
             if shape["table"]:
                 options["obsSegmentations"]["tablePath"] = f"tables/{shape['table']}"
-            _add_segments(draft, name, options, shape["table"], True, leads=leads)
+            stroke = draft.pixel * _STROKE
+            _add_segments(draft, name, options, shape["table"], True, stroke, leads=leads)
     for i, (name, points) in enumerate(hints["points"].items()):
         _add_points(draft, name, points, i, main)
     if main is not None and not hints["tables"][main]["attached"]:
@@ -111,8 +125,10 @@ def _main_type(draft: Draft) -> str:
 
 def images_first(hints: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """The image to look at first: a pyramid before its single-level twin, then by name."""
-    images = list(hints["images"].items())
-    return sorted(images, key=lambda item: (-item[1].get("pixels", 0), "multiscale" not in item[0]))
+    return sorted(
+        hints["images"].items(),
+        key=lambda item: (-item[1].get("pixels", 0), "multiscale" not in item[0], item[0]),
+    )
 
 
 def _image_layer(
@@ -221,6 +237,7 @@ def _add_segments(
     options: dict[str, Any],
     table: str | None,
     visible: bool,
+    stroke: float,
     *,
     leads: bool,
 ) -> None:
@@ -241,7 +258,7 @@ def _add_segments(
         "spatialChannelOpacity": 0.6 if coloring and draft.hints["images"] else 0.9,
         "spatialChannelColor": list(color),
         "spatialSegmentationFilled": bool(coloring),
-        "spatialSegmentationStrokeWidth": 2,
+        "spatialSegmentationStrokeWidth": round(stroke, 4),
         "obsType": obs_type,
         "obsColorEncoding": "spatialChannelColor",
         **coloring,
@@ -303,5 +320,11 @@ def _add_points(
         layer["featureFilterMode"] = "featureSelection"
         follows = main is None or points.get("follows_genes")
         layer["featureSelection"] = draft.scopes.get("featureSelection") if follows else None
+        features = points.get("features") or []
+        if features and (main is None or not follows):
+            layer["obsColorEncoding"] = "geneSelection"
+            layer["featureColor"] = feature_colors(features)
+            if not follows:
+                layer["featureSelection"] = features
     draft.file(options, **coordination)
     draft.layers.append(("obsPoints", layer))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from portal.errors import BuildError
 from portal.facts import StoreFacts
 from portal.scan import scan_store
 from tests import view_stores
@@ -70,6 +72,18 @@ def test_the_same_store_gives_the_same_picture(tmp_path: Path) -> None:
 def test_a_table_alone_has_no_picture(tmp_path: Path) -> None:
     source = view_stores.write("only_table", tmp_path)
     assert make_preview(source, scan_store(source), {}, tmp_path, "p") is None
+
+
+def test_a_full_disk_is_no_reason_for_no_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    source = view_stores.write("rgb", tmp_path)
+    monkeypatch.setattr("portal.viewstore.write_image", full)
+    with pytest.raises(BuildError):
+        make_preview(source, scan_store(source), {}, tmp_path, "p")
 
 
 def test_no_store_has_no_picture(tmp_path: Path) -> None:

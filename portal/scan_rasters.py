@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.facts import ElementFacts, Level
+from portal.scan_chunks import check_raster_chunks
 from portal.scan_codes import Problems
 from portal.scan_nodes import Node
 from portal.scan_survey import Survey
@@ -33,7 +34,7 @@ def scan_raster(found: Survey, base: ElementFacts, problems: Problems) -> Elemen
         return base.model_copy(update={"readable": False, "axes": axes, "levels": tuple(levels)})
     top = nodes[0].array
     sound = _check_levels(base, axes, levels, problems) and bool(axes)
-    _check_chunks(base, nodes, problems)
+    check_raster_chunks(base, nodes, problems)
     channels = _channels(node, ome, first)
     transformations, faults = parse_transformations(first.get("coordinateTransformations"), axes)
     for fault in faults:
@@ -117,31 +118,6 @@ def _check_levels(
             what = f"Level {below.path!r} {below.shape} follows {above.path!r} {above.shape}."
             problems.add("levels-not-decreasing", "warning", base.path, what)
     return True
-
-
-def _check_chunks(base: ElementFacts, nodes: list[Node], problems: Problems) -> None:
-    for number, node in enumerate(nodes):
-        array = node.array
-        assert array is not None
-        if array.empty:
-            what = f"Of {array.stored:,} chunk files {array.empty:,} have 0 bytes."
-            problems.add("chunk-empty", "error", node.path, what)
-        absent = array.expected - array.stored
-        if not absent:
-            continue
-        unit = "shards" if array.shards else "chunks"
-        if array.stored == 0:
-            image = base.kind == "images"
-            severity = "error" if image and number == 0 else "warning"
-            what = f"All {absent:,} {unit} are absent; the level is read as fill value throughout."
-        else:
-            # Writers leave out chunks that hold only the fill value: the background of
-            # labels, the rim of a sharded image. In a plain image it is rarely meant.
-            severity = "info" if base.kind == "labels" or array.shards else "warning"
-            what = (
-                f"Of {array.expected:,} {unit} {absent:,} are absent; they are read as fill value."
-            )
-        problems.add("chunk-absent", severity, node.path, what)
 
 
 def _channels(node: Node, ome: Mapping[str, Any], first: Mapping[str, Any]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from portal.facts import Column, ElementFacts, MatrixFacts
+from portal.scan_chunks import check_table_chunks
 from portal.scan_codes import Problems, printable
 from portal.scan_decode import UnreadableArray, read_values
 from portal.scan_nodes import MAX_LENGTH, Node
@@ -61,7 +62,8 @@ class _Table:
         self.problems = problems
 
     def facts(self) -> ElementFacts:
-        self._absent_chunks()
+        indices = [f"{part}/{self._index_key(part)}" for part in ("obs", "var")]
+        check_table_chunks(self.found, self.path, indices, self.problems)
         x = self._matrix("X", "X")
         obs, obs_names, n_obs = self._frame("obs")
         var, _, n_vars = self._frame("var")
@@ -362,42 +364,6 @@ class _Table:
             shown = ", ".join(repr(printable(n, 40)) for n in odd[:5])
             what = f"Forbidden characters are in the names of {len(odd)} columns: {shown}."
             self.problems.add("name-forbidden", "info", f"{self.path}/{part}", what)
-
-    def _absent_chunks(self) -> None:
-        """Chunks of fill value only are left out by zarr, so an absent one need not be lost.
-
-        Some never consist of fill value: the index of obs or var, and stored sparse values.
-        """
-        prefix = self.path + "/"
-        indices = [f"{part}/{self._index_key(part)}" for part in ("obs", "var")]
-        absent: list[str] = []
-        for path, node in self.found.nodes.items():
-            if not path.startswith(prefix) or node.array is None:
-                continue
-            if node.array.empty:
-                what = f"Of {node.array.stored:,} chunk files {node.array.empty:,} have 0 bytes."
-                self.problems.add("chunk-empty", "error", path, what)
-            missing = node.array.expected - node.array.stored
-            inner = path[len(prefix) :]
-            if not missing or not node.array.shape or self._may_be_left_out(inner):
-                continue
-            index = inner.removesuffix("/values") in indices
-            sparse = self._node(inner.rpartition("/")[0] + "/indptr") is not None
-            if index or (sparse and inner.endswith("/data")):
-                what = f"Of {node.array.expected:,} chunks {missing:,} are absent."
-                self.problems.add("chunk-absent", "error", path, what)
-            else:
-                absent.append(f"{inner} ({missing:,} of {node.array.expected:,})")
-        if absent:
-            more = ", …" if len(absent) > 5 else ""
-            what = f"Chunks are absent, read as fill value: {', '.join(absent[:5])}{more}."
-            self.problems.add("chunk-absent", "info", self.path, what)
-
-    def _may_be_left_out(self, path: str) -> bool:
-        """Whether an array usually is all fill value: nothing masked, or only one category."""
-        column, _, part = path.rpartition("/")
-        only = part == "codes" and self._length(f"{column}/categories") == 1
-        return only or (part == "mask" and self._node(f"{column}/values") is not None)
 
 
 def _texts(values: list[Any]) -> list[str]:

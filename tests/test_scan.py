@@ -673,6 +673,7 @@ def test_json_too_deep_is_a_problem_or_cut(tmp_path):
         assert facts.files
 
 
+@settings(deadline=None)
 @given(st.recursive(st.floats() | st.text(), lambda i: st.lists(i) | st.dictionaries(st.text(), i)))
 def test_json_safe_is_json_for_everybody(value):
     text = json.dumps(json_safe({"v": value}), allow_nan=False, ensure_ascii=False)

@@ -169,7 +169,7 @@ def build(
     """Build the site: whole, or not at all."""
     from portal.build import build_site
     from portal.config import load_config, with_base_url
-    from portal.describing import human_bytes
+    from portal.words import size as size_text
 
     site = load_config(config)
     if base_url is not None:
@@ -195,11 +195,11 @@ def build(
         else:
             table = Table("kind of file", "size", box=None)
             for kind, size in report.bytes_by_kind.items():
-                table.add_row(kind, human_bytes(size))
+                table.add_row(kind, size_text(size))
             output.print(table)
             output.print(
                 f"{report.records:,} artifacts, {report.pages:,} pages, "
-                f"{human_bytes(report.bytes)} in {report.out} ({report.seconds:.1f} s)",
+                f"{size_text(report.bytes)} in {report.out} ({report.seconds:.1f} s)",
                 highlight=False,
             )
     raise typer.Exit(1 if stopped else 0)

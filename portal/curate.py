@@ -15,6 +15,7 @@ from portal.facts import ElementFacts, StoreFacts
 from portal.license import license_of
 from portal.manifest import Entry, MetadataItem, Schema, SchemaField, Term
 from portal.record import ContactInfo, Record, Value, VersionInfo
+from portal.words import web_address
 
 __all__ = ["UNKNOWN", "curate"]
 
@@ -51,7 +52,7 @@ def curate(
     n_obs, n_features, count_source = _counts(entry, values, table, found)
     published = entry.versions[-1].date if entry.versions else None
     published = published or _label(values, "publication_date")
-    page = entry.page or _web(_label(values, "dataset_url"))
+    page = entry.page or web_address(_label(values, "dataset_url"))
     license_written = entry.license or _attribute(facts, "metadata_general.License")
     severity = worst(found)
     return Record(
@@ -260,10 +261,6 @@ def _integer(text: str | None) -> int | None:
 def _label(values: dict[str, tuple[Value, ...]], field: str) -> str | None:
     first = values.get(field)
     return first[0].label if first and first[0].label != UNKNOWN else None
-
-
-def _web(text: str | None) -> str | None:
-    return text if text and text.startswith(("https://", "http://")) else None
 
 
 def _noun(values: dict[str, tuple[Value, ...]], table: ElementFacts | None) -> str:

@@ -8,22 +8,11 @@ from rich.tree import Tree
 from portal.facts import Column, ElementFacts
 from portal.manifest import Schema
 from portal.record import Record, Value
+from portal.words import size
 
-__all__ = ["describe", "human_bytes"]
+__all__ = ["describe"]
 
 _SHOWN = 6
-
-
-def human_bytes(n: int | None) -> str:
-    """`49.9 MB`; units are powers of ten."""
-    if n is None:
-        return "size unknown"
-    size, unit = float(n), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            break
-        size /= 1000
-    return f"{n} B" if unit == "B" else f"{size:.1f} {unit}"
 
 
 def describe(record: Record, schema: Schema | None = None) -> Tree:
@@ -56,7 +45,7 @@ def _general(tree: Tree, record: Record) -> None:
     if facts:
         branch.add(
             f"store: {facts.kind}, container {facts.container_version or 'unknown'}, "
-            f"zarr v{facts.zarr_format}, {human_bytes(facts.bytes)} in {facts.files} files"
+            f"zarr v{facts.zarr_format}, {size(facts.bytes)} in {facts.files} files"
         )
         branch.add(f"fingerprint: {facts.fingerprint[:16]}")
         if facts.coordinate_systems:

@@ -17,6 +17,7 @@ import yaml
 
 from portal.errors import Problem, ProblemsError
 from portal.manifest import Schema
+from portal.words import slugify
 
 __all__ = ["Imported", "import_spatialdata_db"]
 
@@ -73,7 +74,7 @@ def import_spatialdata_db(
         if record["status"] != "uploaded" and not include_all:
             skipped.append(f"{record['uid']} ({record['status']})")
             continue
-        slug = slug_of(record["collection"])
+        slug = slugify(record["collection"])
         collections[slug] = record["collection"]
         text = yaml.dump(
             _entry(record, slug, schema),
@@ -104,12 +105,6 @@ def import_spatialdata_db(
     if problems:
         raise ProblemsError(problems)
     return Imported(tuple(written), tuple(unchanged), tuple(skipped))
-
-
-def slug_of(text: str) -> str:
-    """Lower-case words joined by hyphens, at most 80 characters, cut at a word."""
-    slug = re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
-    return slug if len(slug) <= 80 else slug[:80].rsplit("-", 1)[0]
 
 
 def _read(file: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 from portal.config import SiteConfig
 from portal.curate import curate
 from portal.errors import ProblemsError
-from portal.importing import import_spatialdata_db, slug_of
+from portal.importing import import_spatialdata_db
 from portal.manifest import read_manifest, read_schema
 from portal.resources import default_schema
 
@@ -108,12 +108,6 @@ def test_a_file_that_is_not_such_records_is_refused(tmp_path, text):
     file.write_text(text)
     with pytest.raises(ProblemsError, match="not-spatialdata-db"):
         import_spatialdata_db(file, tmp_path / "out", read_schema(default_schema()))
-
-
-def test_slugs_are_short_and_cut_at_a_word():
-    assert slug_of("Fresh Frozen: A & B (FFPE)") == "fresh-frozen-a-b-ffpe"
-    assert len(slug_of("word " * 40)) <= 80
-    assert not slug_of("word " * 40).endswith("-")
 
 
 def test_the_collection_itself_is_mirrored_exactly(test_data, tmp_path):

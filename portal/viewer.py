@@ -246,6 +246,9 @@ def _view(draft: Draft, tile: Tile, table: Mapping[str, Any] | None) -> Any:
     view.use_coordination(*linked(draft, *FOLLOWED).values())
     if tile.view == "heatmap":
         view.set_props(transpose=True)
+    if tile.view == "featureList" and isinstance(draft.scopes["featureSelection"].c_value, list):
+        # Several are chosen at first: without this a click on one of them would do nothing.
+        view.set_props(enableMultiSelect=len(draft.scopes["featureSelection"].c_value) > 1)
     if tile.view == "layerControllerBeta":
         view.set_props(globalDisable3d=True)  # the viewer's bundle has no volume renderer
     if tile.view == "scatterplot" and table:

@@ -100,6 +100,8 @@ def _points_faults(element: ElementFacts) -> list[str]:
         faults.append(f"{element.name} lies in {element.parts} files; only the first is drawn.")
     if (element.n_rows or 0) > _MAX_POINTS:
         faults.append(f"{element.name} has {element.n_rows:,} points.")
+    if element.feature_key:
+        faults.append(f"The features of {element.name} can be picked only with a table of them.")
     return faults
 
 

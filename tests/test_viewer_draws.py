@@ -115,7 +115,7 @@ def test_groups_have_their_colours_and_a_gene_gives_others(show: Show, tmp_path:
 def test_a_feature_of_points_can_be_picked(show: Show, tmp_path: Path) -> None:
     shown = show(view_stores.write("only_points", tmp_path))
     before = shown.drawn(10)
-    pick(shown, "Gene03")
+    shown.page.get_by_text("Gene03", exact=True).last.click()
     shown.changed(before)
     assert_clean(shown)
 

@@ -47,7 +47,7 @@ def test_it_carries_templates_prose_schema_and_the_front_end(wheel):
     assert wheel.stat().st_size < 12_000_000
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12"])
+@pytest.mark.parametrize("version", ["3.11", sys.executable])
 def test_the_core_builds_a_portal_on_its_own(wheel, tmp_path, version):
     venv = tmp_path / "venv"
     made = subprocess.run(
@@ -56,7 +56,7 @@ def test_the_core_builds_a_portal_on_its_own(wheel, tmp_path, version):
         check=False,
     )
     if made.returncode:
-        pytest.skip(f"no Python {version} here")
+        pytest.skip(f"no Python {version} on this machine")
     uv("pip", "install", "--quiet", "--python", venv / "bin/python", wheel)
     portal = venv / "bin/portal"
     for command in (["init", "mine"], ["build"], ["describe", "example"]):

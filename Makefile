@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make site` and `make test`.
-.PHONY: site test check env assets stores serve bench faults wheel clean format
+.PHONY: site test check env assets stores serve bench wheel clean format
 VENV := .venv
 PY := $(VENV)/bin/python
 ASSETS := portal/assets/manifest.json
@@ -38,7 +38,7 @@ bench: env assets stores ## what the README's figures come from
 	for b in scan pages view; do $(PY) -W ignore -m benchmarks.$$b || exit 1; done
 
 wheel: env assets
-	$(PY) -m uv build --wheel 2>/dev/null || uv build --wheel
+	$(VENV)/bin/uv build --wheel
 
 format: env
 	$(VENV)/bin/ruff format .

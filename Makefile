@@ -12,7 +12,7 @@ test: env assets stores ## all tests; finds a browser by itself
 	$(PY) -m pytest -n 2 --dist loadfile $(PYTEST)
 	cd frontend && npm test --silent
 
-check: env ## format, lint, types, front end's types
+check: env assets ## format, lint, types, front end's types
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/pyright

@@ -13,8 +13,8 @@ from markupsafe import Markup, escape
 from portal.cards import UNKNOWN, Card
 from portal.config import SiteConfig
 from portal.elements import element_groups
+from portal.entry import Schema
 from portal.facetpages import Facets
-from portal.manifest import Schema
 from portal.prose import summary, to_html
 from portal.record import Products, Record, Value, View
 from portal.snippets import snippets_of

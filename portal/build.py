@@ -24,9 +24,10 @@ from portal.catalog import write_catalog, write_record
 from portal.columns import COLUMNS
 from portal.config import SiteConfig
 from portal.curate import curate
+from portal.entry import Entry
 from portal.errors import BuildError, Problem, UsageError, is_machine_fault
 from portal.linkcheck import broken_links
-from portal.manifest import Entry, Manifest, read_manifest, source_path
+from portal.manifest import Manifest, read_manifest, source_path
 from portal.products import Artifact, Budget, make_products
 from portal.publish import recover, replace
 from portal.record import Record

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portal.columns import COLUMNS, SDDB_VERSION, Site, gene_list_key
+from portal.entry import Collection
 from portal.facts import ElementFacts
-from portal.manifest import Collection
 from portal.record import Record
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from portal.manifest import Citation, Csl, Entry
+from portal.entry import Citation, Csl, Entry
 from portal.record import CitationText
 
 __all__ = ["citation_of"]

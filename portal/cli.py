@@ -281,7 +281,8 @@ def _find(id_: str, site: Path, config: Path) -> tuple[Any, Any]:
     """The record of an artifact and the schema, from a site or from the manifest."""
     from portal.build import scan_entry
     from portal.config import load_config
-    from portal.manifest import ID, read_manifest
+    from portal.entry import ID
+    from portal.manifest import read_manifest
     from portal.record import Record
 
     if not ID.fullmatch(id_):

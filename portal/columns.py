@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.curate import UNKNOWN
+from portal.entry import Collection
 from portal.facts import ElementFacts
-from portal.manifest import Collection
 from portal.record import Record
 
 __all__ = ["COLUMNS", "SDDB_VERSION", "CatalogColumn", "Site", "gene_list_key"]

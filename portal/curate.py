@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from portal.citation import citation_of
+from portal.entry import Entry, MetadataItem, Schema, SchemaField, Term
 from portal.errors import Problem, worst
 from portal.facts import ElementFacts, StoreFacts
 from portal.license import license_of
-from portal.manifest import Entry, MetadataItem, Schema, SchemaField, Term
 from portal.record import ContactInfo, Record, Value, VersionInfo
 from portal.words import web_address
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.tree import Tree
 
+from portal.entry import Schema
 from portal.facts import Column, ElementFacts
-from portal.manifest import Schema
 from portal.record import Record, Value
 from portal.words import size
 

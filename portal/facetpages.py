@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from portal.cards import UNKNOWN
 from portal.config import SiteConfig
-from portal.manifest import Collection, Schema
+from portal.entry import Collection, Schema
 from portal.record import Record
 from portal.words import initial_capital, plain, slugify
 

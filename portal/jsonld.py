@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from portal.config import SiteConfig
-from portal.manifest import Collection
+from portal.entry import Collection
 from portal.record import Record
 from portal.words import web_address
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from portal import words
 from portal.cards import UNKNOWN, Card
+from portal.entry import Collection
 from portal.facetpages import FacetColumn, FacetValue
-from portal.manifest import Collection
 from portal.pagewriter import PageWriter
 from portal.prose import summary, to_html
 from portal.record import Record

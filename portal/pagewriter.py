@@ -17,9 +17,9 @@ from portal import jsonld, words
 from portal.artifactpage import ValueWriter
 from portal.cards import Card, card_of
 from portal.config import SiteConfig
+from portal.entry import Collection, Schema
 from portal.facetpages import Facets, facets_of
 from portal.feeds import in_feed
-from portal.manifest import Collection, Schema
 from portal.record import Record
 from portal.resources import templates_dir
 from portal.shell import Shell

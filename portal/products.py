@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 from portal.cache import Cache, link_tree
 from portal.config import SiteConfig
 from portal.copying import publish_copy
+from portal.entry import Entry
 from portal.errors import Problem, is_machine_fault
 from portal.facts import StoreFacts
-from portal.manifest import Entry
 from portal.record import Picture, Products, PublishedCopy, Record, View
 
 __all__ = ["Artifact", "Budget", "make_products"]

@@ -13,9 +13,9 @@ from pathlib import Path
 from portal import jsonld, words
 from portal.artifactpage import as_offered, page_context
 from portal.config import SiteConfig
+from portal.entry import Collection, Schema
 from portal.feeds import write_feed, write_robots, write_sitemap
 from portal.listpages import PAGE_SIZE, ListPages
-from portal.manifest import Collection, Schema
 from portal.record import Record
 from portal.resources import asset_manifest, assets_dir
 from portal.shell import Shell

@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from portal.config import SiteConfig
+from portal.entry import Collection, Schema, SchemaField
 from portal.errors import Problem
 from portal.facts import Column, ElementFacts, Level, MatrixFacts, StoreFacts, Transformation
-from portal.manifest import Collection, Schema, SchemaField
 from portal.record import (
     CitationText,
     ContactInfo,

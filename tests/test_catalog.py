@@ -12,8 +12,8 @@ import pytest
 from portal.catalog import slim, write_catalog, write_record
 from portal.columns import COLUMNS
 from portal.curate import curate
+from portal.entry import Collection, Entry, Schema
 from portal.facts import ElementFacts, StoreFacts
-from portal.manifest import Collection, Entry, Schema
 from portal.record import Record
 
 # What the spatialdata-db client reads, from CONTRACTS: name → Arrow type.

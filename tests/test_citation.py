@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portal.citation import citation_of
-from portal.manifest import Entry
+from portal.entry import Entry
 
 
 def cite(**values):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from portal.curate import curate
+from portal.entry import Entry, Schema
 from portal.errors import Problem
 from portal.facts import Column, ElementFacts, StoreFacts
-from portal.manifest import Entry, Schema
 
 SCHEMA = Schema.model_validate(
     {

@@ -8,9 +8,9 @@ from rich.console import Console
 
 from portal.curate import curate
 from portal.describing import describe
+from portal.entry import Entry, Schema
 from portal.errors import Problem
 from portal.facts import Column, ElementFacts, StoreFacts
-from portal.manifest import Entry, Schema
 
 SCHEMA = Schema.model_validate({"fields": {"tissue": {"group": "Sample", "obs": ["cell_type"]}}})
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.config import SiteConfig
-from portal.manifest import ID, read_manifest
+from portal.entry import ID
+from portal.manifest import read_manifest
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from portal.config import SiteConfig
-from portal.manifest import Entry
+from portal.entry import Entry
 from portal.yamlfile import read_yaml
 from tests.conftest import ROOT
 

@@ -16,7 +16,7 @@ import pytest
 
 from portal.cards import glyph_of
 from portal.copying import publish_copy
-from portal.manifest import Collection
+from portal.entry import Collection
 from portal.prose import summary, to_html
 from portal.record import CitationText, License, Picture, Products, Record, Value, View
 from portal.render import PAGE_SIZE

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from portal.config import SiteConfig, load_config
 from portal.csp import inline_hashes, policy
+from portal.entry import Citation, Contact, Entry, Term, Version
 from portal.errors import BuildError
-from portal.manifest import Citation, Contact, Entry, Term, Version
 from portal.resources import docs_dir, templates_dir
 from portal.shell import DEPTHS, Shell, build_shell
 from tests.sitekit import ASSETS, Page, build, config, plain_record, record

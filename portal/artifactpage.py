@@ -10,13 +10,13 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from markupsafe import Markup, escape
 
-from portal.cards import UNKNOWN, Card
+from portal.cards import Card
 from portal.config import SiteConfig
 from portal.elements import element_groups
 from portal.entry import Schema
 from portal.facetpages import Facets
 from portal.prose import summary, to_html
-from portal.record import Products, Record, Value, View
+from portal.record import UNKNOWN, Products, Record, Value, View
 from portal.snippets import snippets_of
 from portal.words import count, initial_capital, number, plain, size, web_address
 

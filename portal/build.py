@@ -118,10 +118,11 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
 
     artifacts = scan_all(manifest, config, say)
     budget = Budget(artifacts, config)
+    cache = Cache(config.root / ".portal" / "cache")
     records = []
     for i, artifact in enumerate(artifacts):
         say("Making views and pictures", i, len(artifacts))
-        records.append(make_products(artifact, config, site, budget))
+        records.append(make_products(artifact, config, cache, site, budget))
     say("Making views and pictures", len(artifacts), len(artifacts))
 
     known = set(manifest.problems)
@@ -166,7 +167,7 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
         },
     )
     report.problems += broken_links(site)
-    Cache(config.root / ".portal" / "cache").prune()
+    cache.prune()
     report.records, report.pages = len(records), len(pages)
     report.bytes_by_kind = sizes(site)
 

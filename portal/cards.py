@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from portal.record import Picture, Record
+from portal.record import UNKNOWN, Picture, Record
 from portal.words import count, number, plain, size
 
 __all__ = ["Card", "card_of", "glyph_of", "status_of"]
 
-UNKNOWN = "unknown"
 
 _GLYPHS = (
     (("visium", "spatial transcriptomics", "10x st"), "spots"),

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from portal.curate import UNKNOWN
 from portal.entry import Collection
 from portal.facts import ElementFacts
-from portal.record import Record
+from portal.record import UNKNOWN, Record
 
 __all__ = ["COLUMNS", "SDDB_VERSION", "CatalogColumn", "Site", "gene_list_key"]
 

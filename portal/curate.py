@@ -14,12 +14,11 @@ from portal.entry import Entry, MetadataItem, Schema, SchemaField, Term
 from portal.errors import Problem, worst
 from portal.facts import ElementFacts, StoreFacts
 from portal.license import license_of
-from portal.record import ContactInfo, Record, Value, VersionInfo
+from portal.record import UNKNOWN, ContactInfo, Record, Value, VersionInfo
 from portal.words import web_address
 
-__all__ = ["UNKNOWN", "curate"]
+__all__ = ["curate"]
 
-UNKNOWN = "unknown"
 _CURIE = re.compile(r"([A-Za-z]+)[:_]([A-Za-z0-9]+)")
 _COUNT_FIELDS = {"n_spots": "spots", "n_cells": "cells"}
 _NOUNS = (("spot", "spots"), ("nucle", "nuclei"), ("cell", "cells"), ("bin", "bins"))

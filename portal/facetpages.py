@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from portal.cards import UNKNOWN
 from portal.config import SiteConfig
 from portal.entry import Collection, Schema
-from portal.record import Record
+from portal.record import UNKNOWN, Record
 from portal.words import initial_capital, plain, slugify
 
 __all__ = ["FacetColumn", "FacetValue", "Facets", "facets_of"]

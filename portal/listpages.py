@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from portal import words
-from portal.cards import UNKNOWN, Card
+from portal.cards import Card
 from portal.entry import Collection
 from portal.facetpages import FacetColumn, FacetValue
 from portal.pagewriter import PageWriter
 from portal.prose import summary, to_html
-from portal.record import Record
+from portal.record import UNKNOWN, Record
 
 __all__ = ["PAGE_SIZE", "ListPages"]
 

@@ -70,7 +70,9 @@ class Budget:
         return True
 
 
-def make_products(artifact: Artifact, config: SiteConfig, site: Path, budget: Budget) -> Record:
+def make_products(
+    artifact: Artifact, config: SiteConfig, cache: Cache, site: Path, budget: Budget
+) -> Record:
     """Make everything for one artifact under `site`; returns the record that names it all.
 
     A failure in one product is a problem of this artifact, never of the build.
@@ -89,7 +91,6 @@ def make_products(artifact: Artifact, config: SiteConfig, site: Path, budget: Bu
     if record.facts.kind != "spatialdata":
         return _with(record, Products(view=View(reason=_not_drawable(record.facts))))
 
-    cache = Cache(config.root / ".portal" / "cache")
     copy = _attempt(
         record, "copy", problems, lambda: _copy(artifact, cache, site, budget, problems)
     )

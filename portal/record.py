@@ -16,6 +16,7 @@ from portal.facts import StoreFacts
 
 __all__ = [
     "FORMAT",
+    "UNKNOWN",
     "CitationText",
     "License",
     "Picture",
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 FORMAT = "spatialdata-portal/artifact/1"
+UNKNOWN = "unknown"
+"""What is shown, and counted as a value, where nobody gave one."""
 
 
 class _Part(BaseModel):

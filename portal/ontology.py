@@ -1,0 +1,215 @@
+"""The vocabularies of biology, offline: what a term is called and what it belongs to.
+
+Two files lie in `portal/data/ontologies/`: `terms.parquet`, cut from the published ontologies by
+`recipes.ontologies`, and `overlay.yaml`, what we add by hand. The table stays in Arrow; a Python
+object is made only for the terms that somebody asks for.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["OURS", "Ontology", "Term", "load_ontology"]
+
+OURS = "portal"
+"""The prefix of terms that no ontology has, and their `ontology`."""
+_FOLDER = Path(__file__).parent / "data" / "ontologies"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term as its ontology has it, with what the overlay adds."""
+
+    id: str
+    label: str
+    synonyms: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+    deprecated: bool = False
+    replaced_by: str | None = None
+    ontology: str = ""
+    upper: bool = False
+    """Too general to group anything by: `anatomical structure`, `disease`."""
+
+
+@dataclass
+class Overlay:
+    """What we add by hand."""
+
+    terms: dict[str, Term] = field(default_factory=dict)
+    synonyms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    parents: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    upper: frozenset[str] = frozenset()
+
+
+class Ontology:
+    """The terms of all vocabularies, by id and by name.
+
+    `table` has the columns of terms.parquet, in ascending order of id.
+    """
+
+    def __init__(self, table: pa.Table, overlay: Overlay, versions: Mapping[str, str]) -> None:
+        self._columns: dict[str, Any] = {
+            name: table[name].combine_chunks() for name in table.column_names
+        }
+        self._n = table.num_rows
+        self._overlay = overlay
+        self._terms: dict[str, Term | None] = {}
+        self._names: tuple[Any, Any, dict[str, list[str]]] | None = None
+        self.versions = dict(versions)
+        """Ontology to its version."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Every id, those of the overlay last."""
+        yield from self._columns["id"].to_pylist()
+        yield from self._overlay.terms
+
+    def term(self, id_: str) -> Term | None:
+        """The term with this id, None where no vocabulary has it."""
+        if id_ not in self._terms:
+            self._terms[id_] = self._read(id_)
+        return self._terms[id_]
+
+    def parents(self, id_: str) -> tuple[str, ...]:
+        """The nearest terms above that are fit to group by, in the order of their ids.
+
+        What is too general is stepped over, and a term that was replaced belongs below the one
+        that replaced it.
+        """
+        found: set[str] = set()
+        waiting, seen = self._above(id_), {id_}
+        while waiting:
+            parent = waiting.pop()
+            if parent in seen:
+                continue
+            seen.add(parent)
+            term = self.term(parent)
+            if term is None or term.upper:
+                waiting += self._above(parent)
+            else:
+                found.add(parent)
+        return tuple(sorted(found))
+
+    def ancestors(self, id_: str) -> frozenset[str]:
+        """Everything above a term but what is too general. Empty for an id nobody knows."""
+        found: set[str] = set()
+        waiting = self._above(id_)
+        while waiting:
+            parent = waiting.pop()
+            if parent not in found and parent != id_:
+                found.add(parent)
+                waiting += self._above(parent)
+        return frozenset(a for a in found if (term := self.term(a)) and not term.upper)
+
+    def find(self, text: str) -> list[Term]:
+        """The terms called so, by id, label or synonym, in the order of their ids."""
+        import pyarrow as pa
+
+        if self._names is None:
+            self._names = self._read_names()
+        names, rows, ours = self._names
+        [name] = _fold(pa.array([text])).to_pylist()
+        ids = {*ours.get(name, ())}
+        at = bisect_left(range(len(names)), name, key=lambda i: names[i].as_py())
+        while at < len(names) and names[at].as_py() == name:
+            ids.add(self._columns["id"][rows[at].as_py()].as_py())
+            at += 1
+        return [term for id_ in sorted(ids) if (term := self.term(id_))]
+
+    def _above(self, id_: str) -> list[str]:
+        term = self.term(id_)
+        if term is None:
+            return []
+        return [*term.parents, *([term.replaced_by] if term.replaced_by else [])]
+
+    def _read(self, id_: str) -> Term | None:
+        extra, upper = self._overlay.synonyms.get(id_, ()), id_ in self._overlay.upper
+        if ours := self._overlay.terms.get(id_):
+            return replace(ours, upper=upper)
+        ids = self._columns["id"]
+        at = bisect_left(range(self._n), id_, key=lambda i: ids[i].as_py())
+        if at == self._n or ids[at].as_py() != id_:
+            return None
+        row = {name: column[at].as_py() for name, column in self._columns.items()}
+        return Term(
+            id=id_,
+            label=row["label"],
+            synonyms=(*row["synonyms"], *(s for s in extra if s not in row["synonyms"])),
+            parents=self._overlay.parents.get(id_) or tuple(row["parents"]),
+            deprecated=row["deprecated"],
+            replaced_by=row["replaced_by"],
+            ontology=row["ontology"],
+            upper=upper,
+        )
+
+    def _read_names(self) -> tuple[Any, Any, dict[str, list[str]]]:
+        """All names of the table in ascending order, the row of each, and those of the overlay."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        synonyms = self._columns["synonyms"]
+        every = pa.array(range(self._n), pa.int32())
+        names = _fold(pa.concat_arrays([self._columns["id"], self._columns["label"], synonyms.flatten()]))
+        rows = pa.concat_arrays([every, every, pc.list_parent_indices(synonyms).cast(pa.int32())])  # type: ignore[attr-defined]
+        order = pc.sort_indices(names)  # type: ignore[attr-defined]
+        ours: dict[str, list[str]] = {}
+        said = {t.id: (t.id, t.label, *t.synonyms) for t in self._overlay.terms.values()}
+        for id_, texts in (*said.items(), *self._overlay.synonyms.items()):
+            for name in _fold(pa.array(texts)).to_pylist():
+                ours.setdefault(name, []).append(id_)
+        return names.take(order), rows.take(order), ours
+
+
+@cache
+def load_ontology() -> Ontology:
+    """The table and the overlay that come with the portal."""
+    import pyarrow.parquet as pq
+
+    # Not read_table: it imports the whole of pyarrow.dataset.
+    table = pq.ParquetFile(_FOLDER / "terms.parquet").read(use_threads=False)
+    versions = json.loads((table.schema.metadata or {}).get(b"versions", b"{}"))
+    return Ontology(table, read_overlay(_FOLDER / "overlay.yaml"), versions)
+
+
+def read_overlay(path: Path) -> Overlay:
+    """The overlay as its file has it; the file says what its keys mean."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    data = yaml.load(path.read_text("utf-8"), Loader=loader)
+    terms = {
+        id_: Term(
+            id=id_,
+            label=said["label"],
+            synonyms=_texts(said.get("synonyms")),
+            parents=_texts(said.get("parents")),
+            ontology=said.get("ontology", OURS),
+        )
+        for id_, said in data["terms"].items()
+    }
+    return Overlay(
+        terms=terms,
+        synonyms={id_: _texts(names) for id_, names in data["synonyms"].items()},
+        parents={id_: _texts(above) for id_, above in data["parents"].items()},
+        upper=frozenset(id_ for ids in data["upper"].values() for id_ in ids),
+    )
+
+
+def _texts(values: Iterable[object] | None) -> tuple[str, ...]:
+    return tuple(str(v) for v in values or ())
+
+
+def _fold(texts: pa.Array) -> pa.Array:
+    """Names as they are compared: case and white space don't count."""
+    import pyarrow.compute as pc
+
+    folded = pc.replace_substring_regex(pc.utf8_lower(texts), r"\s+", " ")  # type: ignore[attr-defined]
+    return pc.utf8_trim_whitespace(folded)  # type: ignore[attr-defined]

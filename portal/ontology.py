@@ -1,17 +1,17 @@
 """The vocabularies of biology, offline: what a term is called and what it belongs to.
 
-Two files lie in `portal/data/ontologies/`: `terms.parquet`, cut from the published ontologies by
-`recipes.ontologies`, and `overlay.yaml`, what we add by hand. The table stays in Arrow; a Python
-object is made only for the terms that somebody asks for.
+In `portal/data/ontologies/` lie two tables that `recipes.ontologies` cuts from the published
+ontologies, and `overlay.yaml`, what we add by hand. The tables stay in Arrow; a Python object is
+made only for the terms that somebody asks for.
 """
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ import yaml
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["OURS", "Ontology", "Term", "load_ontology"]
+__all__ = ["OURS", "Ontology", "Overlay", "Term", "fold", "load_ontology", "read_overlay"]
 
 OURS = "portal"
 """The prefix of terms that no ontology has, and their `ontology`."""
@@ -55,17 +55,21 @@ class Overlay:
 class Ontology:
     """The terms of all vocabularies, by id and by name.
 
-    `table` has the columns of terms.parquet, in ascending order of id.
+    `terms` is terms.parquet, in the order of the ids; `names` gives names.parquet when it is
+    first needed.
     """
 
-    def __init__(self, table: pa.Table, overlay: Overlay, versions: Mapping[str, str]) -> None:
-        self._columns: dict[str, Any] = {
-            name: table[name].combine_chunks() for name in table.column_names
-        }
-        self._n = table.num_rows
+    def __init__(
+        self,
+        terms: pa.Table,
+        names: Callable[[], pa.Table],
+        overlay: Overlay,
+        versions: Mapping[str, str],
+    ) -> None:
+        self._columns = _columns(terms)
+        self._read_names = names
         self._overlay = overlay
         self._terms: dict[str, Term | None] = {}
-        self._names: tuple[Any, Any, dict[str, list[str]]] | None = None
         self.versions = dict(versions)
         """Ontology to its version."""
 
@@ -113,18 +117,33 @@ class Ontology:
 
     def find(self, text: str) -> list[Term]:
         """The terms called so, by id, label or synonym, in the order of their ids."""
-        import pyarrow as pa
-
-        if self._names is None:
-            self._names = self._read_names()
-        names, rows, ours = self._names
-        [name] = _fold(pa.array([text])).to_pylist()
-        ids = {*ours.get(name, ())}
+        name = fold(text)
+        names, rows = self._names["name"], self._names["row"]
+        ids = {self._prefixes.get(name.partition(":")[0], "") + name[name.find(":") :].upper()}
+        ids |= {name, *self._ours.get(name, ())}
         at = bisect_left(range(len(names)), name, key=lambda i: names[i].as_py())
         while at < len(names) and names[at].as_py() == name:
             ids.add(self._columns["id"][rows[at].as_py()].as_py())
             at += 1
         return [term for id_ in sorted(ids) if (term := self.term(id_))]
+
+    @cached_property
+    def _names(self) -> dict[str, Any]:
+        return _columns(self._read_names())
+
+    @cached_property
+    def _prefixes(self) -> dict[str, str]:
+        return {name.lower(): name for name in self.versions}
+
+    @cached_property
+    def _ours(self) -> dict[str, list[str]]:
+        """The names of the overlay, folded, to the ids of their terms."""
+        ours: dict[str, list[str]] = {}
+        said = {t.id: (t.label, *t.synonyms) for t in self._overlay.terms.values()}
+        for id_, texts in (*said.items(), *self._overlay.synonyms.items()):
+            for text in texts:
+                ours.setdefault(fold(text), []).append(id_)
+        return ours
 
     def _above(self, id_: str) -> list[str]:
         term = self.term(id_)
@@ -137,8 +156,8 @@ class Ontology:
         if ours := self._overlay.terms.get(id_):
             return replace(ours, upper=upper)
         ids = self._columns["id"]
-        at = bisect_left(range(self._n), id_, key=lambda i: ids[i].as_py())
-        if at == self._n or ids[at].as_py() != id_:
+        at = bisect_left(range(len(ids)), id_, key=lambda i: ids[i].as_py())
+        if at == len(ids) or ids[at].as_py() != id_:
             return None
         row = {name: column[at].as_py() for name, column in self._columns.items()}
         return Term(
@@ -152,33 +171,19 @@ class Ontology:
             upper=upper,
         )
 
-    def _read_names(self) -> tuple[Any, Any, dict[str, list[str]]]:
-        """All names of the table in ascending order, the row of each, and those of the overlay."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        synonyms = self._columns["synonyms"]
-        every = pa.array(range(self._n), pa.int32())
-        names = _fold(pa.concat_arrays([self._columns["id"], self._columns["label"], synonyms.flatten()]))
-        rows = pa.concat_arrays([every, every, pc.list_parent_indices(synonyms).cast(pa.int32())])  # type: ignore[attr-defined]
-        order = pc.sort_indices(names)  # type: ignore[attr-defined]
-        ours: dict[str, list[str]] = {}
-        said = {t.id: (t.id, t.label, *t.synonyms) for t in self._overlay.terms.values()}
-        for id_, texts in (*said.items(), *self._overlay.synonyms.items()):
-            for name in _fold(pa.array(texts)).to_pylist():
-                ours.setdefault(name, []).append(id_)
-        return names.take(order), rows.take(order), ours
-
 
 @cache
 def load_ontology() -> Ontology:
-    """The table and the overlay that come with the portal."""
-    import pyarrow.parquet as pq
+    """The tables and the overlay that come with the portal."""
+    terms = _table("terms")
+    versions = json.loads((terms.schema.metadata or {}).get(b"versions", b"{}"))
+    overlay = read_overlay(_FOLDER / "overlay.yaml")
+    return Ontology(terms, partial(_table, "names"), overlay, versions)
 
-    # Not read_table: it imports the whole of pyarrow.dataset.
-    table = pq.ParquetFile(_FOLDER / "terms.parquet").read(use_threads=False)
-    versions = json.loads((table.schema.metadata or {}).get(b"versions", b"{}"))
-    return Ontology(table, read_overlay(_FOLDER / "overlay.yaml"), versions)
+
+def fold(text: str) -> str:
+    """A name as names are compared: case and white space don't count."""
+    return " ".join(text.lower().split())
 
 
 def read_overlay(path: Path) -> Overlay:
@@ -207,9 +212,16 @@ def _texts(values: Iterable[object] | None) -> tuple[str, ...]:
     return tuple(str(v) for v in values or ())
 
 
-def _fold(texts: pa.Array) -> pa.Array:
-    """Names as they are compared: case and white space don't count."""
-    import pyarrow.compute as pc
+def _table(name: str) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    folded = pc.replace_substring_regex(pc.utf8_lower(texts), r"\s+", " ")  # type: ignore[attr-defined]
-    return pc.utf8_trim_whitespace(folded)  # type: ignore[attr-defined]
+    # Neither read_table, which imports the whole of pyarrow.dataset, nor Arrow's own pool, which
+    # keeps for later what it once had.
+    path = _FOLDER / f"{name}.parquet"
+    with pq.ParquetFile(path, pre_buffer=False, memory_map=True) as file:
+        return file.read(use_threads=False)
+
+
+def _columns(table: pa.Table) -> dict[str, Any]:
+    return {name: table[name].combine_chunks() for name in table.column_names}

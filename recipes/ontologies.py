@@ -1,4 +1,7 @@
-"""Makes `portal/data/ontologies/terms.parquet`, the table that `portal.ontology` reads.
+"""Makes `portal/data/ontologies/*.parquet`, the tables that `portal.ontology` reads.
+
+`terms.parquet` has a row for each term in the order of the ids, `names.parquet` all labels and
+synonyms in their order, folded, with the row of the term.
 
 The terms come from cellxgene-ontology-guide, which carries the ontologies in one form. It has
 50 MB and is needed here only::
@@ -23,7 +26,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-OUT = Path(__file__).parent.parent / "portal/data/ontologies/terms.parquet"
+from portal.ontology import fold
+
+OUT = Path(__file__).parent.parent / "portal/data/ontologies"
 WHOLE = ("UBERON", "CL", "MONDO", "HsapDv", "MmusDv", "HANCESTRO")
 # Of these only what lies below: assays and processes, instruments; sexes and `normal`.
 BRANCHES = {
@@ -46,7 +51,9 @@ LONGEST = 70
 """Letters of a synonym: what is longer is a definition."""
 SHARED = 3
 """A synonym of more terms than this names none of them."""
-_JUNK = re.compile(r"\bNOS\b|\(disease\)|\(disorder\)|\[|^obsolete|^other |^[\W\d_]*$", re.IGNORECASE)
+_JUNK = re.compile(
+    r"\bNOS\b|\(disease\)|\(disorder\)|\[|^obsolete|^other |^[\W\d_]*$", re.IGNORECASE
+)
 _TAXON = re.compile(rb'"(NCBITaxon:\d+)":\s*\{"ancestors":(\{[^{}]*\}),([^{}]*)\}')
 
 
@@ -103,31 +110,31 @@ def branches(terms: Mapping[str, Any], roots: Iterable[str]) -> dict[str, Any]:
 
 def parents(terms: Mapping[str, Any]) -> dict[str, list[str]]:
     """Direct parents: those ancestors that no other ancestor of the term lies below."""
-    above = {id_: {a for a in t["ancestors"] if a in terms and a != id_} for id_, t in terms.items()}
+    above = {
+        id_: {a for a in t["ancestors"] if a in terms and a != id_} for id_, t in terms.items()
+    }
     direct = {}
     for id_, ancestors in above.items():
         # Two that lie below one another are the same place: neither hides the other.
-        farther = {
-            b for a in ancestors for b in above[a] if b in ancestors and a not in above[b]
-        }
+        farther = {b for a in ancestors for b in above[a] if b in ancestors and a not in above[b]}
         direct[id_] = sorted(ancestors - farther)
     return direct
 
 
 def synonyms(terms: Mapping[str, Any]) -> dict[str, list[str]]:
     """What people type: no label of another term, no sentence, nothing that names half a dozen."""
-    labels = {_fold(t["label"]) for t in terms.values()}
+    labels = {fold(t["label"]) for t in terms.values()}
     shared = Counter(
         name
         for t in terms.values()
         if not t.get("deprecated")
-        for name in {_fold(s) for s in t.get("synonyms", ())}
+        for name in {fold(s) for s in t.get("synonyms", ())}
     )
     kept = {}
     for id_, term in terms.items():
         chosen: dict[str, str] = {}
         for text in term.get("synonyms", ()):
-            name = _fold(text)
+            name = fold(text)
             if (
                 name not in labels
                 and 1 < len(name) <= LONGEST
@@ -137,10 +144,6 @@ def synonyms(terms: Mapping[str, Any]) -> dict[str, list[str]]:
                 chosen.setdefault(name, " ".join(text.split()))
         kept[id_] = [] if term.get("deprecated") else sorted(chosen.values())
     return kept
-
-
-def _fold(text: str) -> str:
-    return " ".join(text.lower().split())
 
 
 def table() -> pa.Table:
@@ -184,14 +187,43 @@ def table() -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
+def names(terms: pa.Table) -> pa.Table:
+    """Every name of every term, folded and sorted, with the row of its term."""
+    rows = sorted(
+        {
+            (fold(name), row)
+            for row, (label, more) in enumerate(
+                zip(terms["label"].to_pylist(), terms["synonyms"].to_pylist(), strict=True)
+            )
+            for name in (label, *more)
+        }
+    )
+    return pa.table(
+        {
+            "name": pa.array([name for name, _ in rows], pa.string()),
+            "row": pa.array([row for _, row in rows], pa.int32()),
+        }
+    )
+
+
 def main() -> int:
-    """Write the table and say how large it is."""
+    """Write the tables and say how large they are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--out", type=Path, default=OUT, help="folder to write into")
     out = parser.parse_args().out
-    out.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table(), out, compression="zstd", compression_level=19, row_group_size=1 << 20)
-    print(f"{out}: {out.stat().st_size:,} bytes", file=sys.stderr)
+    out.mkdir(parents=True, exist_ok=True)
+    terms = table()
+    for name, rows in (("terms", terms), ("names", names(terms))):
+        path = out / f"{name}.parquet"
+        pq.write_table(
+            rows,
+            path,
+            compression="zstd",
+            compression_level=19,
+            use_dictionary=["ontology"],
+            row_group_size=16_384,
+        )
+        print(f"{path}: {path.stat().st_size:,} bytes", file=sys.stderr)
     return 0
 
 

@@ -14,7 +14,7 @@ from portal.cards import Card
 from portal.config import SiteConfig
 from portal.elements import element_groups
 from portal.entry import Schema
-from portal.facetpages import Facets
+from portal.facets import Facets
 from portal.prose import summary, to_html
 from portal.record import UNKNOWN, Products, Record, Value, View
 from portal.snippets import snippets_of
@@ -146,7 +146,7 @@ def _term(column: str, value: Value, facets: Facets) -> Term:
     return Term(
         label=label,
         id=value.id if value.id != value.label else None,
-        address=facets.address(column, label),
+        address=facets.address(column, label, value.id),
         written=plain(value.written or ""),
         known=label.casefold() != UNKNOWN,
     )

@@ -68,12 +68,27 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Facet(_Section):
-    """A column of the catalog that visitors filter by."""
+_RESERVED = ("q", "sort", "page", "view", "columns")
+"""What the address of a search says besides its facets."""
 
-    column: str
-    label: str = ""
-    kind: Literal["term", "value", "range"] = "value"
+
+def _facet_column(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+        raise ValueError(f"{name[:80]!r} is no name of a column; these are like `cell_type`")
+    if name in _RESERVED:
+        raise ValueError(f"`{name}` means something else in the address of a search")
+    return name
+
+
+class Facet(_Section):
+    """A column of the catalog that visitors filter by.
+
+    `kind` may be left out: `term` where the column holds ontology terms, else `value`.
+    """
+
+    column: Annotated[str, AfterValidator(_facet_column)]
+    label: Annotated[str, Field(max_length=100)] = ""
+    kind: Literal["term", "value", "range"] | None = None
 
 
 class Viewer(_Section):
@@ -104,8 +119,17 @@ DEFAULT_FACETS = (
     Facet(column="organism", label="Organism", kind="term"),
     Facet(column="tissue", label="Tissue", kind="term"),
     Facet(column="disease", label="Disease", kind="term"),
+    Facet(column="cell_type", label="Cell type", kind="term"),
     Facet(column="development_stage", label="Development stage", kind="term"),
+    Facet(column="element_kinds", label="Elements", kind="value"),
+    Facet(column="collections", label="Collection", kind="value"),
+    Facet(column="license", label="Licence", kind="value"),
     Facet(column="validation_status", label="Validation", kind="value"),
+    Facet(column="year", label="Year", kind="value"),
+    Facet(column="n_obs", label="Observations", kind="range"),
+    Facet(column="n_features", label="Features", kind="range"),
+    Facet(column="size_bytes", label="Size", kind="range"),
+    Facet(column="published_at", label="Published", kind="range"),
 )
 
 

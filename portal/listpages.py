@@ -9,7 +9,7 @@ from typing import Any
 from portal import words
 from portal.cards import Card
 from portal.entry import Collection
-from portal.facetpages import FacetColumn, FacetValue
+from portal.facets import FacetColumn
 from portal.pagewriter import PageWriter
 from portal.prose import summary, to_html
 from portal.record import UNKNOWN, Record
@@ -142,13 +142,14 @@ class ListPages(PageWriter):
                 content,
                 description=f"The artifacts of {self.config.title} by {column.label.lower()}.",
             )
-            for value in column.values:
-                if column.column == "collections" and value.id:
-                    continue
-                self.facet_value(column, value)
+            for i, value in enumerate(column.values):
+                if value.address.startswith(base) and value.shown:
+                    self.facet_value(column, i)
 
-    def facet_value(self, column: FacetColumn, value: FacetValue) -> None:
-        address = f"by/{column.column}/{value.slug}/"
+    def facet_value(self, column: FacetColumn, place: int) -> None:
+        """The landing page of a value, and its numbered pages."""
+        value = column.values[place]
+        address = value.address
         newest = value.records[:PAGE_SIZE]
         content = self.render(
             "value.html",

@@ -213,7 +213,6 @@ def _texts(values: Iterable[object] | None) -> tuple[str, ...]:
 
 
 def _table(name: str) -> pa.Table:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     # Neither read_table, which imports the whole of pyarrow.dataset, nor Arrow's own pool, which

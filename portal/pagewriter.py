@@ -18,8 +18,9 @@ from portal.artifactpage import ValueWriter
 from portal.cards import Card, card_of
 from portal.config import SiteConfig
 from portal.entry import Collection, Schema
-from portal.facetpages import Facets, facets_of
+from portal.facets import Facets, facets_of
 from portal.feeds import in_feed
+from portal.ontology import load_ontology
 from portal.record import Record
 from portal.resources import templates_dir
 from portal.shell import Shell
@@ -85,7 +86,9 @@ class PageWriter:
         self.listed = sorted(shown, key=lambda r: (r.published or "", r.id), reverse=True)
         self.has_feed = bool(self.config.base_url and in_feed(self.listed))
         self.cards: dict[str, Card] = {r.id: card_of(r) for r in self.records}
-        self.facets: Facets = facets_of(self.listed, self.config, self.schema, self.collections)
+        self.facets: Facets = facets_of(
+            self.listed, self.config, self.schema, self.collections, load_ontology()
+        )
         self.members: dict[str, list[Record]] = {slug: [] for slug in self.collections}
         for record in self.listed:
             for slug in record.collections:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+from collections.abc import Sequence
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,13 @@ import pyarrow as pa
 
 from portal.search import FIELDS, Documents, RangeInfo, TermColumn, TermInfo, write_index
 from portal.search_container import unpack
+from tests.search_oracle import Oracle
 
 HERE = Path(__file__).parent
 FIXTURE = HERE.parent / "frontend" / "test" / "fixtures" / "search"
 TABLE: dict[str, Any] = json.loads((HERE / "search_cases.json").read_text("utf-8"))
 CASES: list[dict[str, Any]] = TABLE["cases"]
-SMALL = {"shard_bytes": 160, "chunk": 8}
+SMALL = {"shard_bytes": 40, "chunk": 8}
 """So that a small catalog has many shards, terms for prefixes, and several files of cards."""
 
 
@@ -62,12 +65,37 @@ def place(terms: list[TermInfo], named: str) -> int:
     return by_id[0] if by_id else next(i for i, t in enumerate(terms) if t.label == named)
 
 
+def asked(facets: Sequence[TermColumn], query: dict[str, Any]) -> dict[str, Any]:
+    """The query of a case with its terms by number."""
+    by_column = {f.column: list(f.terms) for f in facets}
+    terms = {
+        column: [place(by_column[column], named) for named in chosen]
+        for column, chosen in query.get("terms", {}).items()
+    }
+    return {**query, "terms": terms}
+
+
 def write_fixture(out: Path) -> str:
-    """Write the index of the table's catalog anew."""
+    """Write the index of the table's catalog anew, and the score of each row in each case."""
     shutil.rmtree(out, ignore_errors=True)
     name = write_index(documents(), out, **SMALL)
     (out / "index.json").write_text(json.dumps({"facets": name}) + "\n", encoding="utf-8")
+    lines = ",\n".join(f" {json.dumps(c['name'])}: {json.dumps(scores(c))}" for c in CASES)
+    (out / "scores.json").write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
     return name
+
+
+def scores(case: dict[str, Any]) -> dict[str, float]:
+    """The score of each row that a case finds, best first; empty where no text is asked for."""
+    oracle = _oracle()
+    answer = oracle.search(asked(oracle.facets, case["query"] | {"sort": "relevance"}))
+    ids = oracle.documents.ids.to_pylist()
+    return {ids[row]: round(answer.scores[row], 6) for row in answer.rows if answer.scores}
+
+
+@cache
+def _oracle() -> Oracle:
+    return Oracle(documents())
 
 
 def contents(folder: Path) -> dict[str, Any]:
@@ -85,7 +113,8 @@ def contents(folder: Path) -> dict[str, Any]:
         header.pop("files")
         kept = {n: a.tolist() for n, a in arrays.items() if not n.endswith(".hash")}
         found[key] = header, kept
-    return found
+    scored = json.loads((folder / "scores.json").read_text("utf-8"))
+    return {**found, "scores": scored}
 
 
 def _facet(facet: dict[str, Any], rows: list[dict[str, Any]]) -> TermColumn:

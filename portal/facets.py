@@ -244,7 +244,7 @@ class _Gathered:
         labels = sorted(used, key=lambda text: (-used[text], text))
         one = len({text.casefold() for text in labels}) == 1
         label = labels[0] if labels and (one or term is None) else term.label if term else ""
-        also = (*labels, term.label, *term.synonyms) if term else labels
+        also = (*labels, term.label, *term.synonyms) if term and not term.deprecated else labels
         synonyms = {text.casefold(): text for text in reversed(also)}
         synonyms.pop(label.casefold(), None)
         return FacetValue(

@@ -164,7 +164,7 @@ class Ontology:
             id=id_,
             label=row["label"],
             synonyms=(*row["synonyms"], *(s for s in extra if s not in row["synonyms"])),
-            parents=self._overlay.parents.get(id_) or tuple(row["parents"]),
+            parents=tuple(dict.fromkeys([*row["parents"], *self._overlay.parents.get(id_, ())])),
             deprecated=row["deprecated"],
             replaced_by=row["replaced_by"],
             ontology=row["ontology"],
@@ -215,8 +215,7 @@ def _texts(values: Iterable[object] | None) -> tuple[str, ...]:
 def _table(name: str) -> pa.Table:
     import pyarrow.parquet as pq
 
-    # Neither read_table, which imports the whole of pyarrow.dataset, nor Arrow's own pool, which
-    # keeps for later what it once had.
+    # Not read_table: it imports the whole of pyarrow.dataset, which costs 50 MB and a second.
     path = _FOLDER / f"{name}.parquet"
     with pq.ParquetFile(path, pre_buffer=False, memory_map=True) as file:
         return file.read(use_threads=False)

@@ -400,6 +400,7 @@ def cards_of(catalog: Catalog, root: str = "../") -> Any:
 def _cards(catalog: Catalog, a: int, b: int) -> list[dict[str, str]]:
     from markupsafe import escape
 
+    from portal.cards import glyph_of
     from portal.words import number, size
 
     names = ("technology", "tissue", "disease", "organism", "validation_status")
@@ -415,6 +416,8 @@ def _cards(catalog: Catalog, a: int, b: int) -> list[dict[str, str]]:
         card |= {
             "id": ids[row - a],
             "title": titles[row - a],
+            "glyph": glyph_of(card["technology"]),
+            "published": "",
             "n_obs": number(n_obs) if n_obs >= 0 else "–",
             "n_features": number(n_features) if n_features >= 0 else "–",
             "extent": f"{n_obs:,} {noun} × {n_features:,}" if n_obs >= 0 else f"{noun} unknown",

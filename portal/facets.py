@@ -65,6 +65,10 @@ class FacetColumn:
         """The shown values directly below a value."""
         return self._below[i]
 
+    def parents(self, i: int) -> tuple[int, ...]:
+        """The shown values directly above a value."""
+        return self._above[i]
+
     def ancestors(self, i: int) -> list[int]:
         """The shown values above a value, nearest first."""
         found = dict.fromkeys(self._above[i])

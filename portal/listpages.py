@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from portal import words
 from portal.cards import Card
 from portal.entry import Collection
-from portal.facets import FacetColumn
+from portal.facets import FacetColumn, FacetValue
+from portal.ontology import OURS
 from portal.pagewriter import PageWriter
 from portal.prose import summary, to_html
 from portal.record import UNKNOWN, Record
@@ -24,7 +26,7 @@ class ListPages(PageWriter):
 
     def home(self) -> None:
         """The sentence, the figures, the best pictures, ways in, what is new."""
-        technologies = self.column("technology")
+        technologies = _named(self.column("technology"))
         tissues = self.column("tissue")
         observed = sum(r.n_obs or 0 for r in self.listed)
         views = sum(self.cards[r.id].has_view for r in self.listed)
@@ -133,8 +135,14 @@ class ListPages(PageWriter):
             if not column.values:
                 continue
             base = f"by/{column.column}/"
+            tree = _outline(column)
             content = self.render(
-                "values.html", root="../../", column=column, addresses=self.facets.addresses
+                "values.html",
+                root="../../",
+                column=column,
+                tree=tree,
+                nested=any(node["below"] for node in tree),
+                n_values=sum(v.shown for v in column.values),
             )
             self.write(
                 base,
@@ -156,6 +164,10 @@ class ListPages(PageWriter):
             root="../../../",
             column=column,
             value=value,
+            term_url=_term_url(value),
+            share=_share(value),
+            paths=_paths(column, place),
+            children=[column.values[i] for i in column.children(place)],
             shown=len(newest),
             cards=self.join("partials/card.html", newest, 3),
             older=self.older("", len(value.records)),
@@ -254,7 +266,59 @@ class ListPages(PageWriter):
 
 
 def _known(column: FacetColumn | None) -> int:
-    return sum(v.label != UNKNOWN for v in column.values) if column else 0
+    return sum(v.label != UNKNOWN and bool(v.own) for v in column.values) if column else 0
+
+
+def _named(column: FacetColumn | None) -> FacetColumn | None:
+    """A column with only those values that artifacts name themselves."""
+    return replace(column, values=[v for v in column.values if v.own]) if column else None
+
+
+def _outline(column: FacetColumn) -> list[dict[str, Any]]:
+    """The shown values as a tree. What lies below several others is spelt out only once."""
+    seen: set[int] = set()
+
+    def node(place: int) -> dict[str, Any]:
+        children = column.children(place)
+        repeated = place in seen and bool(children)
+        seen.add(place)
+        below = [] if repeated else [node(i) for i in children]
+        return {"value": column.values[place], "repeated": repeated, "below": below}
+
+    return [node(i) for i in column.roots()]
+
+
+def _paths(column: FacetColumn, place: int) -> list[list[FacetValue]]:
+    """Ways from the broadest value down to one above `place`, until each above it was named."""
+    paths, left = [], dict.fromkeys(column.ancestors(place))
+    while left:
+        step = next(iter(left))
+        path = []
+        while step is not None:
+            path.append(step)
+            left.pop(step, None)
+            above = column.parents(step)
+            step = next((i for i in above if i in left), above[0] if above else None)
+        paths.append([column.values[i] for i in reversed(path)])
+    return paths
+
+
+def _share(value: FacetValue) -> str:
+    """How many artifacts name a value themselves, where others name what it includes."""
+    own, more = len(value.own), len(value.records) - len(value.own)
+    if not more:
+        return ""
+    if not own:
+        return "all name something that it includes"
+    name, names = ("names" if n == 1 else "name" for n in (own, more))
+    return f"{own:,} {name} it, {more:,} {names} something that it includes"
+
+
+def _term_url(value: FacetValue) -> str | None:
+    """Where a term is explained; those of our own are explained nowhere."""
+    if not value.id or value.id.startswith(f"{OURS}:"):
+        return None
+    return f"https://bioregistry.io/{value.id}"
 
 
 def _few(labels: Iterable[str]) -> str:

@@ -31,14 +31,12 @@ export function words(text) {
 }
 
 /**
- * The words to look for: without the small ones, unless there is nothing else.
+ * The words of a text without the small ones.
  * @param {string} text
  * @returns {string[]}
  */
 export function contentWords(text) {
-  const all = words(text);
-  const kept = all.filter((word) => !SMALL.has(word));
-  return kept.length ? kept : all;
+  return words(text).filter((word) => !SMALL.has(word));
 }
 
 /**

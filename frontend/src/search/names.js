@@ -1,14 +1,14 @@
 /**
  * Names of terms: labels, synonyms and ids as words. They are matched here and stand in no text of a row.
  */
-import { contentWords } from './fold.js';
+import { contentWords, letters } from './fold.js';
 
 /**
  * @typedef {import('./columns.js').TermColumn} TermColumn
  * @typedef {{column: number, term: number}} Place a term of a column
  */
 
-/** Names of so few letters are words like others. */
+/** Names of so few letters are left out: who types two letters means the beginning of a word. */
 const SHORT = 2;
 
 /** All words of all names, sorted, and the terms that have each. */
@@ -69,9 +69,7 @@ export class Names {
    */
   namesOf(column, index) {
     const { label, id, synonyms } = column.terms[index];
-    const names = [contentWords(label), ...synonyms.map(contentWords)];
-    if (id) names.push(contentWords(id));
-    return names;
+    return [label, ...synonyms, id].map(contentWords).filter((name) => !isShort(name));
   }
 
   /**
@@ -104,18 +102,14 @@ export class Names {
    * @returns {Place[]}
    */
   called(name) {
-    if (isShort(name)) return [];
     const key = name.join(' ');
     const rarest = name.map((word) => this.equal(word)).reduce((a, b) => (b.length < a.length ? b : a));
     return rarest.filter(({ column, term }) => this.namesOf(this.columns[column], term).some((other) => other.join(' ') === key));
   }
 
-  /**
-   * Names of a term that count as names.
-   * @param {Place} place
-   */
-  longNames({ column, term }) {
-    return this.namesOf(this.columns[column], term).filter((name) => !isShort(name));
+  /** @param {Place} place */
+  of({ column, term }) {
+    return this.namesOf(this.columns[column], term);
   }
 
   /**
@@ -133,7 +127,7 @@ export class Names {
 
 /** @param {string[]} name */
 function isShort(name) {
-  return [...name.join('')].length <= SHORT;
+  return name.length <= SHORT && letters(name.join('')) <= SHORT;
 }
 
 /**

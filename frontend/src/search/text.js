@@ -3,7 +3,7 @@
  *
  * Looking up waits for files, scoring does not: so two searches at a time never meet in the same arrays.
  */
-import { contentWords, letters } from './fold.js';
+import { compare, contentWords, letters, words as allWords } from './fold.js';
 import { Names } from './names.js';
 import { Scorer } from './scores.js';
 import { Shards } from './shards.js';
@@ -80,7 +80,8 @@ export class TextSearch {
    */
   async plan(q) {
     if (this.planned?.q === q) return this.planned.plan;
-    const words = contentWords(q);
+    const content = contentWords(q);
+    const words = content.length ? content : allWords(q); // small ones alone are looked up, and found nowhere
     if (!words.length) return null;
     const terms = this.names.called(words);
     const plan = terms.length ? await this.planName(words, terms) : await this.planWords(words, !/\s$/.test(q));
@@ -118,9 +119,11 @@ export class TextSearch {
       }
       const { match, to } = letters(word) >= LETTERS_TO_CORRECT ? await this.lookUpNear(word) : { match: looked[i], to: [] };
       looked[i] = match;
-      if (to.length) plan.corrected.push({ from: word, to });
-      else plan.missing.push(word);
-      plan.found.push(...to.map((other) => ({ word: other, prefix: false })));
+      if (!match.size) plan.missing.push(word);
+      else {
+        plan.corrected.push({ from: word, to });
+        plan.found.push(...to.map((other) => ({ word: other, prefix: false })));
+      }
     }
     return plan;
   }
@@ -132,9 +135,9 @@ export class TextSearch {
    * @returns {Promise<Plan>}
    */
   async planName(words, asked) {
-    const first = distinctNames(asked.flatMap((place) => this.names.longNames(place)));
+    const first = distinctNames(asked.flatMap((place) => this.names.of(place)));
     const places = distinctPlaces([...asked, ...first.flatMap((name) => this.names.called(name))]);
-    const names = distinctNames(places.flatMap((place) => this.names.longNames(place)));
+    const names = distinctNames(places.flatMap((place) => this.names.of(place)));
     const distinct = [...new Set(names.flat())];
     const looked = await Promise.all(distinct.map((word) => this.lookUp(word, false)));
     const matches = new Map(distinct.map((word, i) => [word, looked[i]]));
@@ -179,32 +182,37 @@ export class TextSearch {
    * @param {string} word
    */
   async lookUpNear(word) {
-    const to = (await this.near(word, 1)).map((other) => other.word);
-    const postings = await Promise.all(to.map((other) => this.shards.exact(other)));
+    const dictionary = await this.dictionary();
+    const to = (await this.near(word, 1)).sort(compare);
+    const postings = await Promise.all(to.map((other) => (dictionary.has(other) ? this.shards.exact(other) : null)));
     const match = new Matching(this);
     to.forEach((other, i) => {
-      match.text(postings[i], MISSPELT);
+      const posting = postings[i];
+      if (posting) match.text(posting, MISSPELT);
       for (const place of this.names.equal(other)) match.name(place, NAME_ABOVE, NAME_ABOVE);
     });
     return { match: match.done(), to };
   }
 
   /**
-   * Words of texts and names at most so far from one, nearest first, then the most frequent.
+   * Words of the dictionary and of names at most so far from one: nearest first, then the most frequent.
    * @param {string} word
    * @param {number} most
+   * @returns {Promise<string[]>}
    */
   async near(word, most) {
     const dictionary = await this.dictionary();
-    const candidates = new Set([...dictionary.keys(), ...this.names.table.words]);
-    return near(word, candidates, most)
-      .map((found) => ({ ...found, count: Math.max(dictionary.get(found.word) ?? 0, this.rowsNamed(found.word)) }))
-      .sort((a, b) => a.distance - b.distance || b.count - a.count || (a.word < b.word ? -1 : 1));
+    const named = this.names.table.words;
+    const found = [...near(word, dictionary.keys(), most), ...near(word, named, most).filter((other) => !dictionary.has(other.word))];
+    return found
+      .map((other) => ({ ...other, rows: (dictionary.get(other.word) ?? 0) + this.rowsNamed(other.word) }))
+      .sort((a, b) => a.distance - b.distance || b.rows - a.rows || compare(a.word, b.word))
+      .map((other) => other.word);
   }
 
   /** @param {string} word */
   rowsNamed(word) {
-    return Math.max(0, ...this.names.equal(word).map(({ column, term }) => this.columns[column].counts[term]));
+    return this.names.equal(word).reduce((sum, { column, term }) => sum + this.columns[column].counts[term], 0);
   }
 
   dictionary() {
@@ -227,13 +235,14 @@ export class TextSearch {
     for (const word of new Set(missing)) {
       const found = await this.near(word, letters(word) < LETTERS_FOR_TWO ? 1 : 2);
       if (!found.length) return [];
-      nearest.set(word, found.slice(0, SUGGESTIONS).map((other) => other.word));
+      nearest.set(word, found.slice(0, SUGGESTIONS));
     }
     const n = Math.max(...[...nearest.values()].map((others) => others.length));
-    return Array.from({ length: n }, (_, i) => words.map((word) => {
+    const queries = Array.from({ length: n }, (_, i) => words.map((word) => {
       const others = nearest.get(word);
       return others ? others[Math.min(i, others.length - 1)] : word;
     }).join(' '));
+    return [...new Set(queries)];
   }
 
   /** Rows of each list of genes, by code. */

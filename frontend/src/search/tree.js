@@ -13,6 +13,8 @@ export class Tree {
     this.top = undefined;
     /** @type {Map<number, number[]>} */
     this.below = new Map();
+    /** @type {Map<number, number[]>} */
+    this.over = new Map();
   }
 
   /** The shown terms that stand below none. */
@@ -31,28 +33,23 @@ export class Tree {
   }
 
   /**
-   * All shown terms above a term, nearest first.
+   * All shown terms above a term, nearest first; what is reached by several ways, by the longest.
    * @param {number} index
    * @returns {number[]}
    */
   ancestors(index) {
-    const seen = new Set([index]);
-    /** @type {number[]} */
-    const found = [];
-    for (let level = [index]; level.length;) {
-      /** @type {number[]} */
-      const next = [];
+    /** @type {Set<number>} */
+    const found = new Set();
+    let level = this.parents(index);
+    // The writer leaves no circles; a bound, so that a damaged file can't hang the page.
+    for (let step = 0; level.length && step < this.terms.length; step++) {
       for (const term of level) {
-        for (const parent of this.parents(term)) {
-          if (seen.has(parent)) continue;
-          seen.add(parent);
-          found.push(parent);
-          next.push(parent);
-        }
+        found.delete(term);
+        found.add(term);
       }
-      level = next;
+      level = [...new Set(level.flatMap((term) => this.parents(term)))];
     }
-    return found;
+    return [...found];
   }
 
   build() {
@@ -72,15 +69,20 @@ export class Tree {
   }
 
   /**
-   * The nearest shown terms above: through those not shown, and without any that stands above another of them.
+   * The nearest shown terms above a shown one: through those not shown, and without any that stands above another.
    * @param {number} index
    * @returns {number[]}
    */
   parents(index) {
-    const nearest = this.nearest(index);
-    if (nearest.length < 2) return nearest;
-    const further = new Set(nearest.flatMap((parent) => [...this.above(parent)]));
-    return nearest.filter((parent) => !further.has(parent));
+    if (!this.terms[index].parents.length || !this.terms[index].shown) return [];
+    let parents = this.over.get(index);
+    if (!parents) {
+      const nearest = this.nearest(index).sort((a, b) => a - b);
+      const further = new Set(nearest.length > 1 ? nearest.flatMap((parent) => [...this.above(parent)]) : []);
+      parents = nearest.filter((parent) => !further.has(parent));
+      this.over.set(index, parents);
+    }
+    return parents;
   }
 
   /** @param {number} index */

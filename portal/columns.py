@@ -113,7 +113,7 @@ def _year(record: Record, site: Site) -> int | None:
     """Of publication of the data, else of the newest version."""
     date = next(iter(record.labels("publication_date")), "")
     date = date if date[:4].isdigit() else record.published
-    return int(date[:4]) if date else None
+    return int(date[:4]) if date and date[:4].isdecimal() else None
 
 
 def _publication_year(record: Record, site: Site) -> str | None:

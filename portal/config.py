@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from portal.errors import Problem, ProblemsError, UsageError
-from portal.yamlfile import read_yaml
+from portal.errors import Problem, ProblemsError, UsageError, did_you_mean
+from portal.yamlfile import Loc, read_yaml
 
 __all__ = [
     "Facet",
@@ -192,7 +193,47 @@ def load_config(path: Path) -> SiteConfig:
         )
     if config is None or problems:
         raise ProblemsError(problems)
-    return config.model_copy(update={"root": path.resolve().parent})
+    config = config.model_copy(update={"root": path.resolve().parent})
+    if ("facets",) in lines and (faults := _facet_faults(config, path, lines)):
+        raise ProblemsError(faults)
+    return config
+
+
+def _facet_faults(config: SiteConfig, path: Path, lines: Mapping[Loc, int]) -> list[Problem]:
+    """Facets of columns that the catalog has not, or has no numbers or dates in, or given twice."""
+    from portal.columns import COLUMNS
+    from portal.entry import Schema
+    from portal.facetvalues import range_kind
+    from portal.resources import default_schema
+
+    own = config.manifest_dir / "schema.yaml"
+    # What is wrong with the schema itself is said where the manifest is read.
+    schema = read_yaml(own if own.is_file() else default_schema(), Schema)[0] or Schema(fields={})
+    known = {*(c.name for c in COLUMNS), *schema.fields}
+    problems, seen = [], set()
+    for i, facet in enumerate(config.facets):
+        name, what, remedy = facet.column, "", ""
+        if name not in known:
+            what = f"The catalog has no column `{name}`, and schema.yaml no such field."
+            remedy = did_you_mean(name, known)
+        elif name in seen:
+            what, remedy = f"`{name}` is given twice.", "Keep one."
+        elif facet.kind == "range" and range_kind(name, schema) is None:
+            what = f"`{name}` holds neither numbers nor dates, so it has no range."
+            remedy = "Use `value` or leave `kind` out."
+        seen.add(name)
+        if what:
+            line = lines.get(("facets", i, "column"), 1)
+            problems.append(
+                Problem(
+                    code="config-facet",
+                    severity="error",
+                    where=f"{path}:{line}",
+                    what=what,
+                    remedy=remedy,
+                )
+            )
+    return problems
 
 
 def with_base_url(config: SiteConfig, text: str) -> SiteConfig:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from portal import words
 from portal.cards import Card
@@ -166,6 +167,7 @@ class ListPages(PageWriter):
             value=value,
             term_url=_term_url(value),
             share=_share(value),
+            filter=_filter(column, value),
             paths=_paths(column, place),
             children=[column.values[i] for i in column.children(place)],
             shown=len(newest),
@@ -312,6 +314,15 @@ def _share(value: FacetValue) -> str:
         return "all name something that it includes"
     name, names = ("names" if n == 1 else "name" for n in (own, more))
     return f"{own:,} {name} it, {more:,} {names} something that it includes"
+
+
+def _filter(column: FacetColumn, value: FacetValue) -> str:
+    """Browse with this value chosen: by its label, by its id where another has the same label."""
+    if not column.in_rail:
+        return ""
+    same = sum(v.label.casefold() == value.label.casefold() for v in column.values)
+    chosen = value.id if same > 1 and value.id else value.label
+    return f"browse/?{urlencode({column.column: chosen})}"
 
 
 def _term_url(value: FacetValue) -> str | None:

@@ -10,6 +10,7 @@ import json
 import random
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,14 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
 QUERIES = 400
 SORTS = ["relevance", "relevance", "relevance", "newest", "title", "n_obs", "published_at"]
 # Words that are near each other, begin with each other, are small, or are written in many ways.
-WORDS = (
-    "lung lungs lunge luna brain brains brawn cortex cortical cell cells cello human humane man "
-    "mouse mouser house tissue tissues issue map maps mapping atlas alias of the and in situ vitro "
-    "t b ad 10x 10 2019 2020 v1 cd8 cd8a kidney kidny renal transcript transcriptomics spatial "
-    "Sjögren Ærø straße Łódź ΜΟΝΆΔΑΣ マウス 脳 دماغ naïve 𐐔𐐀𐑅 ｗｉｄｅ ﬁbre x² gene genes general"
-).split()
-GENES = "Mbp MBP Gfap CD3E HLA-A ENSG00000119888 Spp1 lung cell 10x".split()
+_WRITTEN = """
+    lung lungs lunge luna brain brains brawn cortex cortical cell cells cello human humane man
+    mouse mouser house tissue tissues issue map maps mapping atlas alias of the and in situ vitro
+    t b ad 10x 10 2019 2020 v1 cd8 cd8a kidney kidny renal transcript transcriptomics spatial
+    Sjögren Ærø straße Łódź ΜΟΝΆΔΑΣ マウス 脳 دماغ naïve 𐐔𐐀𐑅 ｗｉｄｅ ﬁbre x² gene genes general
+"""
+WORDS = _WRITTEN.split()
+GENES = ["Mbp", "MBP", "Gfap", "CD3E", "HLA-A", "ENSG00000119888", "Spp1", "lung", "cell", "10x"]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -95,7 +97,7 @@ def _compare_order(query: dict[str, Any], expected: Answer, rows: list[int]) -> 
         assert rows == expected.rows, query
         return
     assert sorted(rows) == sorted(expected.rows), query
-    for a, b in zip(rows, rows[1:], strict=False):
+    for a, b in pairwise(rows):
         more = expected.scores[a] - expected.scores[b]
         # Scores are compared as floats of 32 bits; what is equal but for rounding is a tie.
         assert more > -1e-6 * expected.scores[b], (query, a, b)

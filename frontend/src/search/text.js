@@ -183,7 +183,7 @@ export class TextSearch {
    */
   async lookUpNear(word) {
     const dictionary = await this.dictionary();
-    const to = (await this.near(word, 1)).sort(compare);
+    const to = (await this.near(word, 1)).filter((other) => other !== word).sort(compare);
     const postings = await Promise.all(to.map((other) => (dictionary.has(other) ? this.shards.exact(other) : null)));
     const match = new Matching(this);
     to.forEach((other, i) => {

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.ipc
 
 from benchmarks.search_catalog import Catalog
@@ -63,7 +64,7 @@ def bundle(modules: Path, out: Path) -> None:
     program = modules / "@esbuild" / "linux-x64" / "bin" / "esbuild"
     command = [str(program) if program.exists() else str(modules / ".bin" / "esbuild"), *entries]
     command += [f"--outdir={out}", "--bundle", "--splitting", "--format=esm", "--minify"]
-    command += ["--target=es2022", "--log-level=error", "--external:/*"]
+    command += ["--target=es2022", "--log-level=error", f"--outbase={SOURCES}"]
     _run(command, SOURCES, NODE_PATH=str(modules))
     shutil.copy(SOURCES / "bench.html", out / "bench.html")
 
@@ -125,18 +126,19 @@ def _tags(catalog: Catalog, oracle: Oracle) -> pa.Table:
     return pa.table({"row": row[order], "tag": tag[order]})
 
 
-def _searchable(catalog: Catalog, row: int, texts: list[list[str]]) -> list[str]:
-    return [values[row] for values in texts]
-
-
 def _all_labels(catalog: Catalog, tags: pa.Table) -> list[str]:
     """The labels of all terms of each row, in one text."""
     labels = pa.array([t.label for c in catalog.columns for t in c.terms])
-    counts = np.bincount(tags["row"].to_numpy(), minlength=catalog.n)
-    cut = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
-    named = labels.take(tags["tag"].combine_chunks()).cast(pa.large_string())
     join = pyarrow.compute.binary_join  # pyright: ignore[reportAttributeAccessIssue]
-    return join(pa.LargeListArray.from_arrays(cut, named), "; ").to_pylist()
+    tag, joined = tags["tag"].combine_chunks(), []
+    for start in range(0, catalog.n, 50_000):
+        ends = np.searchsorted(
+            tags["row"].to_numpy(), np.arange(start, min(start + 50_000, catalog.n) + 1)
+        )
+        named = labels.take(tag[ends[0] : ends[-1]])
+        cut = pa.array((ends - ends[0]).astype(np.int32))
+        joined += join(pa.ListArray.from_arrays(cut, named), "; ").to_pylist()
+    return joined
 
 
 def _write_arrow(catalog: Catalog, oracle: Oracle, out: Path, modules: Path) -> None:

@@ -1,6 +1,7 @@
 /**
- * Builds the scripts of the site into `portal/assets/`: `view` and `page` for the pages, Vitessce and its chunks for
- * whoever opens a view, the licences of all that is bundled, and `manifest.json`, which names them.
+ * Builds the scripts of the site into `portal/assets/`: `page`, `view` and `browse` for the pages, `worker` for searches
+ * in large collections, `export` for whoever takes a selection away, Vitessce and its chunks for whoever opens a view,
+ * the licences of all that is bundled, and `manifest.json`, which names them.
  * Names carry a hash of the content, so a host may keep them for ever. Nothing is done where nothing changed.
  */
 import { build } from 'esbuild';
@@ -17,7 +18,15 @@ const CACHE = path.join(HERE, '.cache');
 const OUT = path.join(HERE, '..', 'portal', 'assets');
 const STAMP = path.join(CACHE, 'built.json');
 
-const ENTRIES = ['vitessce/vitessce', 'view', 'page'];
+const ENTRIES = ['vitessce/vitessce', 'view', 'page', 'browse', 'export', 'worker'];
+const PAGES = {
+  page: 'src/page.js',
+  view: 'src/view.js',
+  browse: 'src/browse/main.js',
+  export: 'src/browse/export.js',
+  worker: 'src/search/worker.js',
+};
+for (const [name, file] of Object.entries(PAGES)) if (!existsSync(path.join(HERE, file))) delete /** @type {any} */ (PAGES)[name]; // TODO
 const REMOTE = /(?:https?:|wss?:)?\/\/[\w.-]*(?:cdn\.vitessce|data-1\.vitessce|storage\.googleapis\.com\/vitessce|execute-api|unpkg\.com|gstatic\.com|githubusercontent)[\w./@-]*/g;
 
 /** @typedef {{path: string, contents: Uint8Array}} Output */
@@ -60,7 +69,7 @@ const COMMON = {
 /** @param {string} folder of the unpacked Vitessce */
 async function bundle(folder) {
   const results = await Promise.all([
-    build({ ...COMMON, entryPoints: { view: 'src/view.js', page: 'src/page.js' } }),
+    build({ ...COMMON, entryPoints: PAGES }),
     build({
       ...COMMON,
       entryPoints: { 'vitessce/vitessce': 'src/vitessce.js' },
@@ -140,7 +149,7 @@ function write(files, names) {
   const current = new Set(files.map((file) => file.path));
   for (const entry of readdirSync(OUT, { recursive: true, withFileTypes: true })) {
     const file = slashes(path.relative(OUT, path.join(entry.parentPath, entry.name)));
-    const ours = /^(vitessce\/|(view|page)-[A-Z0-9]+\.js$)/.test(file);
+    const ours = /^(vitessce\/|(page|view|browse|export|worker)-[A-Z0-9]+\.js$)/.test(file);
     if (entry.isFile() && ours && !current.has(file)) rmSync(path.join(OUT, file));
   }
 }

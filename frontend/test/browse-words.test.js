@@ -11,8 +11,8 @@ describe('figures', () => {
 
   it('are read as people write them', () => {
     const cases = /** @type {[string, string, boolean, any][]} */ ([
-      ['count', '', false, null], ['count', ' 1,000 ', false, 1000], ['count', '5k', false, 5000], ['count', '1.5 M', false, 1_500_000], ['count', 'many', false, undefined],
-      ['count', '-3', false, undefined], ['bytes', '25 MB', false, 25_000_000], ['bytes', '25mb', false, 25_000_000], ['bytes', '1.2 GB', false, 1.2e9], ['bytes', '17', false, 17],
+      ['count', '', false, null], ['count', ' 1,000 ', false, 1000], ['count', 'many', false, undefined],
+      ['bytes', '25 MB', false, 25_000_000], ['bytes', '25mb', false, 25_000_000], ['bytes', '1.2 GB', false, 1.2e9], ['bytes', '17', false, 17],
       ['date', '2023', false, 19358], ['date', '2023', true, 19722], ['date', '2023-02', true, 19416], ['date', '2023-02-30', false, undefined], ['date', '2023-1-1', false, 19358],
       ['date', '2023-13', false, undefined], ['date', 'soon', false, undefined],
     ]);

@@ -1,428 +1,286 @@
 /**
  * The page that finds: it takes over what the build has written, without moving it, and keeps it in step with the
- * address. The state is the address; each part of the page is drawn from it and from the engine's answer.
+ * address. The address is the state; each part of the page is drawn from it and from the engine's answer.
  */
 import { read, write } from '../search/state.js';
-import { active, chips } from './chips.js';
-import { make, set, write as writeText } from './dom.js';
+import { Bar, sorting } from './bar.js';
+import { chips } from './chips.js';
+import { make, part, set } from './dom.js';
 import { ExportMenu, closeMenus } from './exports.js';
-import { mark, unmark } from './highlight.js';
+import { List } from './list.js';
 import { Panel } from './panel.js';
-import { corrected, docs, failure, nothing, pages } from './results.js';
+import { corrected, docs, failure } from './results.js';
 import { sheet } from './sheet.js';
-import { chooser, table, usual } from './table.js';
-import { artifacts, number } from './words.js';
 
 /**
  * @typedef {import('./types.js').Engine} Engine
  * @typedef {import('./types.js').Query} Query
  * @typedef {import('./types.js').Result} Result
  * @typedef {import('./types.js').State} State
- * @typedef {{title: string, address: string}} Page a page of the documentation
- * @typedef {{open: () => Promise<Engine>, prose: (q: string) => Promise<Page[]>}} Sources
+ * @typedef {{title: string, address: string}} Page of the documentation
+ * @typedef {{open: () => Promise<Engine>, prose: (q: string) => Promise<{pages: Page[], found: Result['found']}>}} Sources
+ * @typedef {{focus?: boolean, top?: boolean, y?: number}} Place where the visitor's eyes and focus go
  */
 
-/** How long a count must stand before a reader hears it, in ms. */
-const QUIET = 700;
+/** How long the results wait for the documentation, in ms. */
+const PATIENCE = 150;
 
-const SORTS = /** @type {Record<string, string>} */ ({ relevance: 'Relevance', newest: 'Newest', title: 'Title' });
+const NO_PROSE = { pages: /** @type {Page[]} */ ([]), found: /** @type {Result['found']} */ ([]) };
+
+/**
+ * Opens the index; where that fails, the page stays as it was written, and says so.
+ * @param {HTMLElement} root
+ * @param {Sources} sources
+ * @returns {Promise<Browse | undefined>}
+ */
+export async function start(root, sources) {
+  const results = part(root, '#results');
+  if (window.location.search.length > 1) set(results, { 'aria-busy': 'true' });
+  /** @type {Engine} */
+  let engine;
+  try {
+    engine = await sources.open();
+  } catch (error) {
+    set(results, { 'aria-busy': null });
+    tell(root, error, 'You can still browse by the lists and see the newest artifacts.', () => void start(root, sources));
+    return undefined;
+  }
+  const browse = new Browse(root, engine, sources.prose);
+  await browse.show(browse.fromAddress(), { y: window.history.state?.y });
+  return browse;
+}
 
 export class Browse {
   /**
    * @param {HTMLElement} root
-   * @param {Sources} sources
+   * @param {Engine} engine
+   * @param {Sources['prose']} prose
    */
-  constructor(root, sources) {
+  constructor(root, engine, prose) {
     this.root = root;
-    this.sources = sources;
+    this.engine = engine;
+    this.prose = prose;
     this.results = part(root, '#results');
-    this.rail = part(root, '#filters');
-    this.heading = part(root, '#count');
-    this.bar = part(root, '.p-bar');
     this.title = part(root, '.p-results > h2');
     this.search = /** @type {HTMLInputElement | null} */ (document.querySelector('.md-header [data-search]'));
     /** Counts questions, so that the answer to an earlier one finds itself out of date. */
     this.turn = 0;
-    /** The cards at hand, by row. @type {Map<number, Element>} */
-    this.cards = new Map();
-    /** Whether what is typed makes an entry of its own in the history. */
+    /** Whether the newest entry of the history was made by typing. */
     this.typing = false;
-    this.live = make('p', { class: 'p-vh', role: 'status' });
-    this.extra = make('div', { class: 'p-above' });
-    this.bar.after(this.extra, this.live);
-  }
-
-  /** Opens the index; where that fails, the page stays as it was written, and says so. */
-  async start() {
-    this.busy(location.search.length > 1);
-    try {
-      this.engine = await this.sources.open();
-      this.takeOver();
-      await this.show(this.fromAddress(), { first: true });
-    } catch (error) {
-      this.fail(error, () => void this.start());
-    }
-  }
-
-  /** @returns {Engine} */
-  get index() {
-    if (!this.engine) throw new Error('The index is not open');
-    return this.engine;
-  }
-
-  takeOver() {
-    const engine = this.index;
-    this.sheet ??= sheet(this.rail);
-    this.panel ??= new Panel(this.rail, engine, {
+    this.total = engine.n;
+    this.state = this.fromAddress();
+    this.panel = new Panel(part(root, '#filters'), engine, {
       terms: (column, terms) => this.change({ terms: { ...this.state.query.terms, [column]: terms } }),
       range: (column, range) => this.change({ ranges: { ...this.state.query.ranges, [column]: range } }),
     });
-    if (this.listening) return;
-    this.listening = true;
-    this.exports = new ExportMenu(/** @type {HTMLDetailsElement} */ (part(this.root, '#export')), {
-      catalog: new URL(this.root.dataset.catalog ?? '', document.baseURI).href,
-      more: this.root.dataset.more ?? '',
-      ask: () => ({
-        engine, query: this.state.query, total: this.total ?? 0, page: location.href, site: document.title.split(' · ').at(-1) ?? '',
-        catalog: new URL(this.root.dataset.catalog ?? '', document.baseURI).href,
-      }),
+    this.bar = new Bar(root, engine, {
+      sort: (sort) => this.change({ sort }),
+      view: (view) => this.go({ ...this.state, view }),
+      columns: (columns) => this.go({ ...this.state, columns }),
+      clear: () => this.clear(),
     });
-    this.addSheetBar();
-    this.addColumns();
+    this.above = make('div', { class: 'p-above' });
+    part(root, '.p-bar').after(this.above);
+    this.list = new List(this.results, engine);
+    if (window.location.search.length < 2) this.list.adopt();
+    this.sheet = sheet(part(root, '#filters'));
+    const catalog = new URL(root.dataset.catalog ?? '', document.baseURI).href;
+    this.exports = new ExportMenu(/** @type {HTMLDetailsElement} */ (part(root, '#export')), root.dataset.more ?? '', catalog, () => ({
+      engine, query: this.state.query, total: this.total, catalog, page: window.location.href, site: document.title.split(' · ').at(-1) ?? '',
+    }));
     this.listen();
-    closeMenus(document);
-    history.scrollRestoration = 'manual';
-    this.root.dataset.live = '';
-  }
-
-  addSheetBar() {
-    const end = part(this.rail, '.p-rail__x--end');
-    this.clear = make('button', { type: 'button', class: 'p-btn p-btn--bare' }, 'Clear all');
-    this.clear.addEventListener('click', () => this.clearAll());
-    this.done = make('a', { class: 'p-btn p-btn--go', href: '#results' });
-    end.replaceChildren(this.clear, this.done);
-    this.badge = make('span', { class: 'p-n', hidden: true });
-    this.root.querySelector('.p-open')?.append(this.badge);
-  }
-
-  addColumns() {
-    this.columns = make('details', { class: 'p-menu p-cols' }, make('summary', { class: 'p-btn' }, 'Columns'), make('ul'));
-    part(this.bar, '#export').before(this.columns);
+    root.dataset.live = '';
   }
 
   listen() {
-    const form = this.search?.form;
     this.search?.addEventListener('input', () => this.typed());
-    form?.addEventListener('submit', (event) => {
+    this.search?.form?.addEventListener('submit', (event) => {
       event.preventDefault();
-      this.heading.tabIndex = -1;
-      this.heading.focus();
+      this.bar.focus();
     });
     this.root.addEventListener('click', (event) => {
       const link = event.target instanceof Element ? event.target.closest('a[data-go]') : null;
       if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
       event.preventDefault();
-      const state = this.fromAddress(new URL(/** @type {HTMLAnchorElement} */ (link).href).search);
-      void this.go(state, { focus: true });
+      this.go(this.fromAddress(/** @type {HTMLAnchorElement} */ (link).search), { focus: true });
     });
-    for (const radio of this.bar.querySelectorAll('input[name=view]')) {
-      radio.addEventListener('change', () => void this.go({ ...this.state, view: radio.id === 'view-table' ? 'table' : 'cards' }, { stay: true }));
-    }
-    this.sort = /** @type {HTMLSelectElement} */ (part(this.root, '#sort'));
-    this.sort.addEventListener('change', () => this.change({ sort: this.sort?.value }));
-    window.addEventListener('popstate', () => void this.show(this.fromAddress(), { y: history.state?.y ?? 0 }));
+    window.addEventListener('popstate', () => {
+      this.typing = false;
+      void this.show(this.fromAddress(), { y: window.history.state?.y ?? 0 });
+    });
+    window.history.scrollRestoration = 'manual';
     let timer = 0;
     window.addEventListener('scroll', () => {
       window.clearTimeout(timer);
-      timer = window.setTimeout(() => this.keepPlace(), 150);
+      timer = window.setTimeout(keepPlace, 150);
     }, { passive: true });
-    window.addEventListener('pagehide', () => this.keepPlace());
+    window.addEventListener('pagehide', keepPlace);
+    closeMenus(document);
   }
 
-  keepPlace() {
-    history.replaceState({ ...history.state, y: Math.round(window.scrollY) }, '');
+  fromAddress(search = window.location.search) {
+    return read(search, this.engine);
   }
 
-  /** @param {string} [search] @returns {State} */
-  fromAddress(search = location.search) {
-    return read(search, this.index);
+  /** The address of the present state with something changed. @param {Partial<Query>} change */
+  href(change) {
+    return addressOf({ ...this.state, query: { ...this.state.query, ...change } }, this.engine);
   }
 
-  /** @param {Partial<Query>} change @param {boolean} [withUnknown] */
-  address(change, withUnknown = true) {
-    const state = { ...this.state, query: { ...this.state.query, ...change } };
-    if (!withUnknown) state.unknown = [];
-    return addressOf(state, this.index);
-  }
-
-  /** A filter was changed: from the first page on. @param {Partial<Query>} change */
+  /** Another question: its answer begins on the first page. @param {Partial<Query>} change */
   change(change) {
-    return this.go({ ...this.state, query: { ...this.state.query, page: 1, ...change } });
+    this.go({ ...this.state, query: { ...this.state.query, page: 1, ...change } }, { top: true });
   }
 
+  /** What is typed in one go is one entry in the history, whatever the number of letters. */
   typed() {
-    const state = { ...this.state, query: { ...this.state.query, q: this.search?.value ?? '', page: 1 } };
-    // What is typed in one go is one entry in the history, whatever the number of letters.
     const again = this.typing;
-    void this.go(state, { replace: again });
+    const query = { ...this.state.query, q: this.search?.value ?? '', page: 1 };
+    this.go({ ...this.state, query }, { top: true }, again);
     this.typing = true;
   }
 
-  clearAll() {
-    void this.go({ ...this.state, unknown: [], query: { ...this.state.query, q: '', terms: {}, ranges: {}, page: 1 } });
+  clear() {
+    this.go({ ...this.state, unknown: [], query: { ...this.state.query, q: '', terms: {}, ranges: {}, page: 1 } }, { top: true });
   }
 
   /**
    * @param {State} state
-   * @param {{replace?: boolean, focus?: boolean, stay?: boolean}} [how]
+   * @param {Place} [place]
+   * @param {boolean} [replace] the present entry of the history
    */
-  go(state, { replace = false, focus = false, stay = false } = {}) {
+  go(state, place = {}, replace = false) {
+    const address = addressOf(state, this.engine);
     this.typing = false;
-    const address = addressOf(state, this.index);
-    if (!replace) this.keepPlace();
-    if (replace) history.replaceState(history.state, '', address);
-    else history.pushState({ y: 0 }, '', address);
-    return this.show(state, { focus, top: !stay });
+    if (replace) window.history.replaceState(window.history.state, '', address);
+    else {
+      keepPlace();
+      window.history.pushState({ y: window.scrollY }, '', address);
+    }
+    void this.show(state, place);
   }
 
   /**
    * @param {State} state
-   * @param {{first?: boolean, focus?: boolean, top?: boolean, y?: number}} [how]
+   * @param {Place} [place]
    */
-  async show(state, how = {}) {
+  async show(state, place = {}) {
     this.state = state;
     const turn = ++this.turn;
-    this.controls();
-    this.busy(true);
-    await frame();
-    if (turn !== this.turn) return;
-    try {
-      const { query } = state;
-      const [result, found] = await Promise.all([this.index.search(query), query.q.trim() ? this.sources.prose(query.q).catch(() => []) : []]);
-      if (turn !== this.turn) return;
-      this.adopt(state, result);
-      const drawn = await this.list(state, result);
-      if (turn !== this.turn) return;
-      this.draw(state, result, found, drawn, how);
-    } catch (error) {
-      if (turn === this.turn) this.fail(error, () => void this.show(state, how));
-    }
-  }
-
-  /** The cards of the page as it was written are those of the newest rows: they need not be fetched. @param {State} state @param {Result} result */
-  adopt({ query, view }, { rows, total }) {
-    const plain = total === this.index.n && query.page === 1 && view !== 'table' && rows[0] === total - 1;
-    if (this.adopted || location.search.length > 1 || !plain) return;
-    this.adopted = true;
-    const cards = this.root.querySelectorAll('.p-grid > li');
-    if (cards.length === rows.length) rows.forEach((row, i) => this.cards.set(row, cards[i]));
-  }
-
-  /**
-   * The list or the table; cards that are on the page already are kept, so that pictures stand still.
-   * @param {State} state
-   * @param {Result} result
-   */
-  async list({ view, columns, query }, { rows, found }) {
-    const missing = rows.filter((row) => !this.cards.has(row));
-    const html = missing.length ? await this.index.cards(missing) : [];
-    const cards = new Map(this.cards);
-    missing.forEach((row, i) => cards.set(row, fromTemplate(html[i])));
-    const items = rows.map((row) => /** @type {Element} */ (cards.get(row)));
-    for (const item of items) unmark(item);
-    if (view !== 'table') return { items, rows, found, content: null };
-    const sort = { now: this.sorting(query), by: (/** @type {string} */ key) => void this.change({ sort: key || 'relevance' }) };
-    return { items, rows, found, content: await table(this.index, rows, items, columns.length ? columns : usual(this.index), sort) };
-  }
-
-  /** The order in force: without a text, relevance is the newest first. @param {Query} query */
-  sorting({ sort, q }) {
-    return sort === 'relevance' && !q.trim() ? 'newest' : sort;
-  }
-
-  /**
-   * @param {State} state
-   * @param {Result} result
-   * @param {Page[]} prose
-   * @param {Awaited<ReturnType<Browse['list']>>} drawn
-   * @param {{first?: boolean, focus?: boolean, top?: boolean, y?: number}} how
-   */
-  draw(state, result, prose, { items, rows, found, content }, how) {
     const { query } = state;
-    const href = (/** @type {Partial<Query>} */ change) => this.address(change, !('terms' in change && !Object.keys(change.terms ?? {}).length));
-    this.total = result.total;
-    this.cards = new Map(rows.map((row, i) => [row, items[i]]));
-    this.failed?.remove();
-    this.panel?.show(query, result);
-    this.showCount(state, result.total);
-    arrangeExtra(this.extra, [
-      row('p-chips', chips(state, this.index, this.removals()), { role: 'group', 'aria-label': 'Active filters' }),
-      corrected(result), docs(prose, found)]);
-    this.replaceList(state, result, items, content, href);
-    const shown = this.results.querySelector('.p-grid, .p-table');
-    for (const text of shown?.querySelectorAll('.p-card__t, .p-card__m, tbody :is(th, td)') ?? []) mark(text, found);
-    this.busy(false);
-    this.place(how);
-    this.announce(result.total, how.first ?? false);
+    this.bar.controls(state);
+    if (this.search && this.search.value !== query.q) this.search.value = query.q;
+    set(this.results, { 'aria-busy': 'true' });
+    const prose = query.q.trim() ? this.prose(query.q).catch(() => NO_PROSE) : Promise.resolve(NO_PROSE);
+    try {
+      const result = await this.engine.search(query);
+      if (turn !== this.turn) return;
+      const made = await this.list.make(state, result, { now: sorting(query), by: (sort) => this.change({ sort: sort || 'relevance' }) });
+      const pages = await Promise.race([prose, new Promise((done) => { setTimeout(done, PATIENCE); })]);
+      if (turn !== this.turn) return;
+      this.draw(state, result, made, pages ?? NO_PROSE);
+      this.place(place);
+      if (!pages) void prose.then((late) => { if (turn === this.turn) this.drawAbove(state, result, late); });
+    } catch (error) {
+      if (turn === this.turn) tell(this.root, error, 'What you see is the last answer.', () => void this.show(state, place));
+    } finally {
+      if (turn === this.turn) set(this.results, { 'aria-busy': null });
+    }
   }
 
   /**
    * @param {State} state
    * @param {Result} result
-   * @param {Element[]} items
-   * @param {HTMLElement | null} content a table
-   * @param {import('./results.js').Href} href
+   * @param {import('./list.js').Made} made
+   * @param {Awaited<ReturnType<Sources['prose']>>} prose
    */
-  replaceList(state, result, items, content, href) {
-    const before = this.results.querySelector('.p-grid');
-    const same = !content && before && before.children.length === items.length && items.every((item, i) => before.children[i] === item);
-    const old = [...this.results.querySelectorAll(':scope > :is(.p-grid, .p-as-table, .p-state, .p-pages)')];
-    const pager = pages(state.query, result.total, href);
-    if (same) {
-      for (const element of old) if (element !== before) element.remove();
-      if (pager) before.after(pager);
-      return;
-    }
-    const made = !result.total
-      ? this.index.n ? nothing(result, state, this.index, href) : old.find((element) => element.matches('.p-state')) ?? null
-      : content
-        ? make('div', { class: 'p-scroll p-as-table', tabindex: 0, role: 'region', 'aria-label': 'Artifacts as a table' }, content)
-        : make('ul', { class: 'p-grid' }, ...items);
-    for (const element of old) element.remove();
-    this.results.append(...[made, pager].filter((element) => element !== null));
+  draw(state, result, made, prose) {
+    this.total = result.total;
+    this.root.querySelector('.p-fail')?.remove();
+    this.panel.show(state.query, result);
+    this.bar.count(state, result.total);
+    this.exports.show(result.total, result.total === this.engine.n);
+    this.drawAbove(state, result, prose);
+    this.list.show(state, result, made, (change) => this.href(change));
+  }
+
+  /**
+   * @param {State} state
+   * @param {Result} result
+   * @param {Awaited<ReturnType<Sources['prose']>>} prose
+   */
+  drawAbove(state, result, prose) {
+    const chosen = chips(state, this.engine, this.removals());
+    const focused = [...this.above.querySelectorAll('button')].indexOf(/** @type {any} */ (document.activeElement));
+    this.above.replaceChildren(...[
+      chosen.length > 0 && make('div', { class: 'p-chips', role: 'group', 'aria-label': 'Active filters' }, ...chosen),
+      corrected(result), docs(prose.pages, prose.found),
+    ].filter((element) => element instanceof Node));
+    if (focused >= 0) this.refocus(focused);
+  }
+
+  /** After a chip is gone, the one in its place has the focus, or the count. @param {number} i */
+  refocus(i) {
+    const buttons = /** @type {HTMLElement[]} */ ([...this.above.querySelectorAll('.p-chip')]);
+    if (buttons.length) buttons[Math.min(i, buttons.length - 1)].focus({ preventScroll: true });
+    else this.bar.focus();
   }
 
   removals() {
-    const { query } = this.state;
+    const { terms, ranges } = this.state.query;
     return {
-      text: () => void this.change({ q: '' }),
-      term: (/** @type {string} */ column, /** @type {number} */ term) => void this.change({ terms: { ...query.terms, [column]: query.terms[column].filter((other) => other !== term) } }),
-      range: (/** @type {string} */ column) => void this.change({ ranges: { ...query.ranges, [column]: [null, null] } }),
-      unknown: (/** @type {number} */ i) => void this.go({ ...this.state, unknown: this.state.unknown.filter((_, k) => k !== i) }),
-      all: () => this.clearAll(),
+      text: () => this.change({ q: '' }),
+      term: (/** @type {string} */ column, /** @type {number} */ term) => this.change({ terms: { ...terms, [column]: terms[column].filter((other) => other !== term) } }),
+      range: (/** @type {string} */ column) => this.change({ ranges: { ...ranges, [column]: [null, null] } }),
+      unknown: (/** @type {number} */ i) => this.go({ ...this.state, unknown: this.state.unknown.filter((_, k) => k !== i) }),
+      all: () => this.clear(),
     };
   }
 
-  /** What the visitor sets says what is in force. */
-  controls() {
-    const { query, view, columns } = this.state;
-    if (this.search && this.search.value !== query.q) this.search.value = query.q;
-    for (const name of ['cards', 'table']) /** @type {HTMLInputElement} */ (part(this.bar, `#view-${name}`)).checked = (view === 'table') === (name === 'table');
-    const sorts = [...(query.q.trim() ? ['relevance'] : []), 'newest', ...this.index.ranges.filter(({ kind }) => kind !== 'date').map(({ column }) => column), 'title'];
-    const label = (/** @type {string} */ key) => SORTS[key] ?? this.index.ranges.find(({ column }) => column === key)?.label ?? key;
-    const now = this.sorting(query);
-    if (!sorts.includes(now)) sorts.push(now);
-    this.sort?.replaceChildren(...sorts.map((key) => make('option', { value: key, selected: key === now }, label(key))));
-    if (this.sort) this.sort.value = now;
-    this.columns.hidden = view !== 'table';
-    const list = chooser(this.index, columns.length ? columns : usual(this.index), (chosen) => {
-      const usually = usual(this.index);
-      const same = chosen.length === usually.length && usually.every((column) => chosen.includes(column));
-      void this.go({ ...this.state, columns: same ? [] : chosen }, { stay: true });
-    });
-    const focused = [...this.columns.querySelectorAll('input')].indexOf(document.activeElement);
-    this.columns.querySelector('ul').replaceWith(list);
-    if (focused >= 0) list.querySelectorAll('input')[focused]?.focus();
-  }
-
-  /** @param {State} state @param {number} total */
-  showCount(state, total) {
-    const n = active(state, this.index);
-    const all = total === this.index.n;
-    this.heading.replaceChildren(artifacts(total), ...(all ? [] : [' ', make('span', { class: 'p-muted p-sm' }, `of ${number(this.index.n)}`)]));
-    this.badge.hidden = n === 0;
-    this.badge.replaceChildren(String(n), make('span', { class: 'p-vh' }, ' active'));
-    this.done.textContent = `Show ${artifacts(total)}`;
-    this.clear.disabled = n === 0 && !state.query.q;
-    this.exports?.show(total, all);
-  }
-
-  /** @param {{first?: boolean, focus?: boolean, top?: boolean, y?: number}} how */
-  place({ first, focus, top, y }) {
-    if (first && history.state?.y) window.scrollTo(0, history.state.y);
-    else if (y !== undefined) window.scrollTo(0, y);
+  /** @param {Place} place */
+  place({ focus, top, y }) {
+    const above = this.results.getBoundingClientRect().top < 0 && !this.sheet.isOpen;
+    if (y !== undefined) window.scrollTo(0, y);
     else if (focus) {
       this.title.tabIndex = -1;
       this.title.focus({ preventScroll: true });
       this.results.scrollIntoView();
-    } else if (top && !this.sheet?.isOpen && this.results.getBoundingClientRect().top < 0) this.results.scrollIntoView();
-  }
-
-  /** @param {number} total @param {boolean} first */
-  announce(total, first) {
-    window.clearTimeout(this.timer);
-    if (!first) this.timer = window.setTimeout(() => writeText(this.live, artifacts(total)), QUIET);
-  }
-
-  /** @param {boolean} busy */
-  busy(busy) {
-    set(this.results, { 'aria-busy': busy ? 'true' : null });
-  }
-
-  /**
-   * What was shown stays.
-   * @param {unknown} error
-   * @param {() => void} retry
-   */
-  fail(error, retry) {
-    console.warn('The search could not be answered:', error);
-    this.busy(false);
-    this.failed?.remove();
-    const reason = error instanceof Error && 'address' in error ? `${error.message}.` : 'Something in the page failed.';
-    const rest = this.engine ? 'What you see is the last answer.' : 'You can still browse by the lists and see the newest artifacts.';
-    this.failed = failure(`The search can't be used just now. ${reason} ${rest}`, () => {
-      this.failed?.remove();
-      this.heading.tabIndex = -1;
-      this.heading.focus();
-      this.busy(true);
-      retry();
-    });
-    this.bar.after(this.failed);
+    } else if (top && above) this.results.scrollIntoView();
   }
 }
 
-/** @param {State} state @param {Engine} engine */
+/**
+ * Says that something failed; what was shown stays.
+ * @param {HTMLElement} root
+ * @param {unknown} error
+ * @param {string} rest what the visitor has all the same
+ * @param {() => void} retry
+ */
+function tell(root, error, rest, retry) {
+  console.warn('The search could not be answered:', error);
+  const bar = part(root, '.p-bar');
+  root.querySelector('.p-fail')?.remove();
+  const reason = error instanceof Error && 'address' in error ? `${error.message}. ` : '';
+  const notice = failure(`The search can't be used just now. ${reason}${rest}`, () => {
+    notice.remove();
+    const heading = part(root, '#count');
+    heading.tabIndex = -1;
+    heading.focus();
+    retry();
+  });
+  bar.after(notice);
+}
+
+/** So that going back finds the same lines in sight. */
+function keepPlace() {
+  window.history.replaceState({ ...window.history.state, y: Math.round(window.scrollY) }, '');
+}
+
+/**
+ * @param {State} state
+ * @param {Engine} engine
+ */
 function addressOf(state, engine) {
   const search = write(state, engine);
-  return search ? `${location.pathname}${search.startsWith('?') ? '' : '?'}${search}` : location.pathname;
-}
-
-/** A card as our own templates made it, escaped at build. @param {string} html */
-function fromTemplate(html) {
-  const template = document.createElement('template');
-  template.innerHTML = html;
-  return /** @type {Element} */ (template.content.firstElementChild);
-}
-
-/**
- * @param {HTMLElement} place
- * @param {(HTMLElement | null)[]} rows
- */
-function arrangeExtra(place, rows) {
-  place.replaceChildren(...rows.filter((element) => element !== null));
-}
-
-/**
- * @param {string} name
- * @param {HTMLElement[]} content
- * @param {Record<string, string>} attributes
- */
-function row(name, content, attributes) {
-  return content.length ? make('div', { class: name, ...attributes }, ...content) : null;
-}
-
-/** So that what comes in one frame is answered once. */
-function frame() {
-  return new Promise((done) => requestAnimationFrame(done));
-}
-
-/**
- * @param {Element} root
- * @param {string} selector
- * @returns {HTMLElement}
- */
-function part(root, selector) {
-  const found = root.querySelector(selector);
-  if (!(found instanceof HTMLElement)) throw new Error(`The page lacks ${selector}`);
-  return found;
+  return window.location.pathname + (search && `?${search}`);
 }

@@ -9,12 +9,15 @@ const FORMATS = [['csv', 'CSV'], ['parquet', 'Parquet'], ['ndjson', 'JSON lines'
 export class ExportMenu {
   /**
    * @param {HTMLDetailsElement} menu
-   * @param {{catalog: string, more: string, ask: () => import('./export.js').Selection}} given
+   * @param {string} more the address of what makes the files
+   * @param {string} catalog the address of the whole
+   * @param {() => import('./export.js').Selection} ask
    * @param {(address: string) => Promise<Maker>} [load]
    */
-  constructor(menu, given, load = (address) => import(address)) {
-    this.menu = menu;
-    this.given = given;
+  constructor(menu, more, catalog, ask, load = (address) => import(address)) {
+    this.more = more;
+    this.catalog = catalog;
+    this.ask = ask;
     this.load = load;
     this.failures = 0;
     this.heading = make('p', { class: 'p-muted' });
@@ -38,7 +41,7 @@ export class ExportMenu {
     FORMATS.forEach(([format, label], i) => {
       const file = whole && i < 3;
       const item = file
-        ? make('a', { href: this.given.catalog.replace(/[^.]*$/, format), download: true }, label)
+        ? make('a', { href: this.catalog.replace(/[^.]*$/, format), download: true }, label)
         : make('button', { type: 'button', disabled: total === 0 }, label);
       if (!file) item.addEventListener('click', () => void this.make(format));
       this.items[i].replaceChildren(item);
@@ -50,7 +53,7 @@ export class ExportMenu {
     this.state.textContent = 'Preparing…';
     try {
       const maker = await this.maker();
-      const file = await maker.produce(format, this.given.ask());
+      const file = await maker.produce(format, this.ask());
       save(file);
       this.state.textContent = file.note;
     } catch (error) {
@@ -60,7 +63,7 @@ export class ExportMenu {
   }
 
   async maker() {
-    const address = new URL(this.given.more, document.baseURI);
+    const address = new URL(this.more, document.baseURI);
     if (this.failures) address.searchParams.set('try', String(this.failures + 1));
     try {
       return await this.load(address.href);

@@ -62,6 +62,7 @@ class FacetList {
     this.shown = meta.terms.filter((term) => term.shown).length;
     /** @type {number[]} */
     this.chosen = [];
+    /** @type {Uint32Array} */
     this.counts = new Uint32Array(meta.terms.length);
     this.all = false;
     this.text = '';
@@ -129,7 +130,7 @@ class FacetList {
 
   /** The roots: those with most first, unknown last, and with them whatever is ticked but has no place in the tree. */
   top() {
-    const sorted = this.byCount(this.roots);
+    const sorted = this.roots.length > FIRST ? this.byCount(this.roots) : this.roots; // a short list keeps its order
     const most = this.all ? sorted : sorted.filter((term, i) => i < FIRST || this.chosen.includes(term) || this.leadsToChosen(term));
     const homeless = this.chosen.filter((term) => !this.meta.terms[term].shown);
     return { terms: [...most, ...homeless], cut: most.length < sorted.length, of: sorted.length };

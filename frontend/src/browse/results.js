@@ -72,7 +72,7 @@ export function corrected({ corrected: found }) {
 
 /**
  * Pages of the documentation that have the words, in a line of their own.
- * @param {{title: string, address: string, text?: string}[]} found
+ * @param {{title: string, address: string}[]} found
  * @param {import('./highlight.js').Found[]} words
  */
 export function docs(found, words) {

@@ -14,6 +14,6 @@
  *   values(row: number, column: string): any,
  *   catalogRows(rows: Iterable<number>): Promise<Uint32Array>,
  * }} Engine
- * @typedef {{query: Query, view: string, columns: string[], unknown: {column: string, value: string}[]}} State
+ * @typedef {import('../search/state.js').State} State
  */
 export {};

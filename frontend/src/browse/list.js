@@ -1,0 +1,96 @@
+/** The results themselves: cards that stay where they are while others come and go, or a table made from them. */
+import { make } from './dom.js';
+import { mark, unmark } from './highlight.js';
+import { nothing, pages } from './results.js';
+import { table, usual } from './table.js';
+
+/**
+ * @typedef {import('./types.js').Engine} Engine
+ * @typedef {import('./types.js').Result} Result
+ * @typedef {import('./types.js').State} State
+ * @typedef {{items: Element[], table: HTMLElement | null}} Made
+ */
+
+export class List {
+  /**
+   * @param {HTMLElement} results where the page has them
+   * @param {Engine} engine
+   */
+  constructor(results, engine) {
+    this.results = results;
+    this.engine = engine;
+    /** The cards at hand, by row. @type {Map<number, Element>} */
+    this.cards = new Map();
+  }
+
+  /** The cards of the page as it was written are those of the newest rows: they need not be fetched. */
+  adopt() {
+    const written = this.results.querySelectorAll('.p-grid > li');
+    written.forEach((card, i) => this.cards.set(this.engine.n - 1 - i, card));
+  }
+
+  /**
+   * What will be shown; nothing on the page changes yet.
+   * @param {State} state
+   * @param {Result} result
+   * @param {{now: string, by: (sort: string) => void}} sort
+   * @returns {Promise<Made>}
+   */
+  async make({ view, columns }, { rows }, sort) {
+    const missing = rows.filter((row) => !this.cards.has(row));
+    const html = missing.length ? await this.engine.cards(missing) : [];
+    const cards = new Map(this.cards);
+    missing.forEach((row, i) => cards.set(row, fromTemplate(html[i])));
+    const items = rows.map((row) => /** @type {Element} */ (cards.get(row)));
+    for (const item of items) unmark(item);
+    const wanted = columns.length ? columns : usual(this.engine);
+    return { items, table: view === 'table' && rows.length ? await table(this.engine, rows, items, wanted, sort) : null };
+  }
+
+  /**
+   * @param {State} state
+   * @param {Result} result
+   * @param {Made} made
+   * @param {import('./results.js').Href} href
+   */
+  show(state, result, made, href) {
+    this.cards = new Map(result.rows.map((row, i) => [row, made.items[i]]));
+    const old = [...this.results.querySelectorAll(':scope > :is(.p-grid, .p-as-table, .p-state, .p-pages)')];
+    const grid = old.find((element) => element.matches('.p-grid'));
+    const stays = !made.table && grid?.children.length === made.items.length && made.items.every((item, i) => grid.children[i] === item);
+    const list = stays && grid ? grid : this.list(state, result, made, href);
+    const focused = focusKey(this.results);
+    for (const element of old) if (element !== list) element.remove();
+    if (!stays) this.results.append(list);
+    const pager = pages(state.query, result.total, href);
+    if (pager) this.results.append(pager);
+    for (const text of list.querySelectorAll('.p-card__t, .p-card__m, tbody :is(th, td)')) mark(text, result.found);
+    if (focused) /** @type {HTMLElement | null} */ (this.results.querySelector(focused))?.focus({ preventScroll: true });
+  }
+
+  /**
+   * @param {State} state
+   * @param {Result} result
+   * @param {Made} made
+   * @param {import('./results.js').Href} href
+   */
+  list(state, result, made, href) {
+    if (!result.total) return nothing(result, state, this.engine, href);
+    // Made anew, since a list that is moved down by what comes above it would be seen to jump.
+    if (!made.table) return make('ul', { class: 'p-grid' }, ...made.items);
+    return make('div', { class: 'p-scroll p-as-table', tabindex: 0, role: 'region', 'aria-label': 'Artifacts as a table' }, made.table);
+  }
+}
+
+/** How to find again what has the focus, where it is about to be made anew. @param {Element} results */
+function focusKey(results) {
+  const sort = results.contains(document.activeElement) && document.activeElement?.getAttribute('data-sort');
+  return sort ? `[data-sort="${sort}"]` : '';
+}
+
+/** A card as our own templates made it, escaped at build. @param {string} html */
+function fromTemplate(html) {
+  const template = document.createElement('template');
+  template.innerHTML = html;
+  return /** @type {Element} */ (template.content.firstElementChild);
+}

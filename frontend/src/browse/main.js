@@ -1,0 +1,38 @@
+/** The script of the browse page: finds the index that the page names, and takes over. */
+import { openEngine } from '../search/engine.js';
+import { Files } from '../search/files.js';
+import { words } from '../search/fold.js';
+import { findProse } from '../search/prose.js';
+import { openRemote } from '../search/remote.js';
+import { start } from './browse.js';
+
+/** Above this many rows the search runs in a worker, so that typing stays smooth. */
+const MANY = 100_000;
+
+const root = /** @type {HTMLElement | null} */ (document.querySelector('.p-browse[data-index]'));
+if (root) {
+  const { index = '', prose = '', worker, n } = root.dataset;
+  const whole = (/** @type {string} */ address) => new URL(address, document.baseURI).href;
+  const [base, name] = split(whole(index));
+  const files = new Files(base);
+  /** @type {Promise<import('../search/prose.js').Page[]> | undefined} */
+  let pages;
+  void start(root, {
+    open: () => (worker && Number(n) > MANY ? openRemote(whole(worker), base, name) : openEngine(base, name)),
+    async prose(q) {
+      if (!prose) return { pages: [], found: [] };
+      pages ??= files.json(split(whole(prose))[1]).catch((error) => {
+        pages = undefined;
+        throw error;
+      });
+      const found = findProse(await pages, q).map(({ title, address }) => ({ title, address: whole(`../${address}`) }));
+      return { pages: found, found: words(q).map((word) => ({ word, prefix: true })) };
+    },
+  });
+}
+
+/** The folder of an address, and the name in it. @param {string} address */
+function split(address) {
+  const end = address.lastIndexOf('/') + 1;
+  return [address.slice(0, end), address.slice(end)];
+}

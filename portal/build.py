@@ -146,7 +146,7 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
 
     say("Building the shell", 0, 1)
     work = config.root / ".portal" / "shell"
-    shell = build_shell(config, site, work, generated=generated_docs(manifest))
+    shell = build_shell(config, site, work, generated=generated_docs(manifest), search=True)
     say("Building the shell", 1, 1)
     say("Writing pages", 0, 1)
     pages = render_site(

@@ -1,8 +1,9 @@
 """The Content-Security-Policy of a page, as a `<meta>` since a static host sets no headers.
 
 A page asks nothing of any other origin. Inline scripts are Material's own few, allowed by their
-hashes. Only pages with the interactive view get what Vitessce needs beyond that: WebAssembly
-(codecs), workers and images from blobs, and styles that its components write.
+hashes; a worker of the site's own may search. Only pages with the interactive view get what
+Vitessce needs beyond that: WebAssembly (codecs), workers and images from blobs, and styles that
+its components write.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def policy(hashes: InlineHashes, *, viewer: bool, origins: Iterable[str] = ()) -
         "img-src": ["'self'", "data:", *(["blob:"] if viewer else [])],
         "connect-src": ["'self'", *(["blob:", "data:", *origins] if viewer else [])],
         "font-src": ["'self'", *(["data:"] if viewer else [])],
-        **({"worker-src": ["'self'", "blob:"]} if viewer else {}),
+        "worker-src": ["'self'", *(["blob:"] if viewer else [])],
         "manifest-src": ["'self'"],
         "base-uri": ["'none'"],
         "form-action": ["'self'"],

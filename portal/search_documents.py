@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from portal.columns import gene_list_key
+from portal.entry import Collection
+from portal.facets import FacetColumn, Facets, RangeColumn
+from portal.prose import to_html
+from portal.record import UNKNOWN, Record
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FIELDS", "Documents", "RangeInfo", "TermColumn", "TermInfo"]
+__all__ = ["FIELDS", "Documents", "RangeInfo", "TermColumn", "TermInfo", "documents_of"]
 
 FIELDS = {"title": 4, "names": 2, "citation": 2, "elements": 1, "description": 1}
 """Fields of text and how much a word in each weighs."""
@@ -74,3 +82,159 @@ class Documents:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def documents_of(
+    facets: Facets,
+    records: Sequence[Record],
+    collections: Mapping[str, Collection],
+    cards: Callable[[int, int], list[str]],
+    *,
+    catalog_rows: Mapping[str, int] | None = None,
+) -> Documents:
+    """The documents of records, oldest first; `facets` are of the same, newest first.
+
+    `catalog_rows` has the place in catalog.parquet by id, where that has other records too.
+    """
+    import pyarrow as pa
+
+    row_of = {r.id: row for row, r in enumerate(records)}
+    faceted = {c.column for c in facets.columns}
+    texts = {
+        "title": [r.title for r in records],
+        "description": [_plain_text(r.description) for r in records],
+        "names": [_joined(_names(r, faceted, collections)) for r in records],
+        "citation": [_joined(_citation(r)) for r in records],
+        "elements": [_joined(_elements(r)) for r in records],
+    }
+    lists, list_of = _gene_lists(records)
+    return Documents(
+        ids=pa.array([r.id for r in records], pa.large_string()),
+        facets=[_term_column(c, row_of) for c in facets.columns],
+        ranges=[_range(r) for r in facets.ranges],
+        texts={
+            name: pa.array([_encodable(t) for t in texts[name]], pa.large_string())
+            for name in FIELDS
+        },
+        cards=cards,
+        gene_lists=lists,
+        gene_list=list_of,
+        catalog_rows=np.array([catalog_rows[r.id] for r in records], np.uint32)
+        if catalog_rows
+        else None,
+    )
+
+
+def _term_column(column: FacetColumn, row_of: Mapping[str, int]) -> TermColumn:
+    pairs = [(row_of[r.id], i) for i, value in enumerate(column.values) for r in value.own]
+    array = np.array(sorted(pairs), np.int64).reshape(-1, 2)
+    sizes = np.bincount(array[:, 0], minlength=len(row_of))
+    return TermColumn(
+        column.column,
+        column.label,
+        column.kind,
+        [TermInfo(v.label, v.id, v.synonyms, v.parents, v.shown) for v in column.values],
+        np.concatenate(([0], np.cumsum(sizes))),
+        array[:, 1].astype(np.int32),
+        column.in_rail,
+    )
+
+
+def _range(column: RangeColumn) -> RangeInfo:
+    values = [-1 if v is None else v for v in reversed(column.values)]
+    return RangeInfo(column.column, column.label, column.kind, np.array(values, np.int64))
+
+
+_INLINE = re.compile(r"</?(?:a|em|strong|code)\b[^>]*>")
+_TAG = re.compile(r"<[^>]*>")
+_ANSWERS = {"yes", "no", "true", "false", UNKNOWN}
+
+
+def _plain_text(markdown: str) -> str:
+    """A description without its marks."""
+    if markdown.replace(" ", "").replace(",", "").replace(".", "").isalnum():
+        return markdown  # nothing in it means anything in Markdown
+    return html.unescape(_TAG.sub(" ", _INLINE.sub("", to_html(markdown))))
+
+
+def _names(
+    record: Record, faceted: set[str], collections: Mapping[str, Collection]
+) -> Iterator[str]:
+    """What the artifact is called, and what curators said of it that is no facet.
+
+    Of a facet, the words that were written in place of its label.
+    """
+    yield record.id
+    yield from record.aliases
+    for slug in record.collections:
+        yield collections[slug].name if slug in collections else slug
+    for name, values in record.values.items():
+        for value in values:
+            if value.label in _ANSWERS:
+                continue
+            if name not in faceted:
+                yield value.label
+                yield value.id or ""
+            yield value.written or ""
+
+
+def _citation(record: Record) -> Iterator[str]:
+    """Authors, year, publisher, and the ids in the ways that people paste them."""
+    citation = record.citation
+    if citation is None:
+        return
+    authors = citation.csl.get("author")
+    for author in authors if isinstance(authors, list) else ():
+        if isinstance(author, dict):
+            yield from (str(author[k]) for k in ("family", "given", "literal") if author.get(k))
+    issued = citation.csl.get("issued")
+    parts = issued.get("date-parts") if isinstance(issued, dict) else None
+    if parts and parts[0]:
+        yield str(parts[0][0])
+    yield from (str(citation.csl[k]) for k in ("publisher", "container-title") if k in citation.csl)
+    if citation.doi:
+        yield f"https://doi.org/{citation.doi}"
+    if citation.pmid:
+        yield f"PMID {citation.pmid}"
+
+
+def _elements(record: Record) -> Iterator[str]:
+    """Names of elements and channels."""
+    for element in record.facts.elements if record.facts else ():
+        yield element.name
+        yield from element.channels
+
+
+def _gene_lists(records: Iterable[Record]) -> tuple[list[Sequence[str]], np.ndarray]:
+    """The distinct lists of genes of default tables, and the place of each record's in them."""
+    lists: list[Sequence[str]] = []
+    places: dict[str, int] = {}
+    found = []
+    for record in records:
+        tables = record.facts.of("tables") if record.facts else []
+        table = next((t for t in tables if t.name == record.default_table), None)
+        if table is None or not table.feature_ids:
+            found.append(-1)
+            continue
+        key = gene_list_key(table)
+        if key not in places:
+            places[key] = len(lists)
+            lists.append(
+                [
+                    _encodable(gene)
+                    for gene in dict.fromkeys(
+                        (*table.feature_ids, *table.feature_names, *table.feature_accessions)
+                    )
+                ]
+            )
+        found.append(places[key])
+    return lists, np.array(found, np.int32)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return " ".join(dict.fromkeys(t for t in texts if t))
+
+
+def _encodable(text: str) -> str:
+    """Text that UTF-8 can hold: a lone surrogate is no character."""
+    return text.encode("utf-8", "replace").decode()

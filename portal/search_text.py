@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -43,7 +44,7 @@ class TextIndex:
     average: float
     """Words of a row, on average."""
 
-    @property
+    @cached_property
     def ends(self) -> np.ndarray:
         """Where the postings of each term end."""
         return np.cumsum(self.counts)

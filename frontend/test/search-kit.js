@@ -27,7 +27,7 @@ export function host(folder) {
     asked.push(name);
     if (broken.has(name)) return new Response(null, { status: 503 });
     try {
-      return new Response(await readFile(path.join(folder, name)));
+      return new Response(new Uint8Array(await readFile(path.join(folder, name))));
     } catch {
       return new Response(null, { status: 404 });
     }

@@ -8,7 +8,7 @@ import { openEngine } from '../src/search/engine.js';
 
 const [folder, name, queries] = process.argv.slice(2);
 const base = 'https://example.org/';
-const get = async (/** @type {string} */ address) => new Response(await readFile(path.join(folder, address.slice(base.length))));
+const get = async (/** @type {string} */ address) => new Response(new Uint8Array(await readFile(path.join(folder, address.slice(base.length)))));
 const engine = await openEngine(base, name, { get });
 
 /** @type {object[]} */

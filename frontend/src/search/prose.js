@@ -51,7 +51,7 @@ function excerpt(text, tests) {
     at = match.index;
     break;
   }
-  let begin = Math.max(0, at - EXCERPT / 3);
+  let begin = Math.max(0, at - Math.floor(EXCERPT / 3));
   if (begin > 0) begin = Math.max(plain.indexOf(' ', begin) + 1, 0);
   let end = Math.min(plain.length, begin + EXCERPT);
   if (end < plain.length && plain.lastIndexOf(' ', end) > at) end = plain.lastIndexOf(' ', end);

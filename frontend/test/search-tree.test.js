@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Tree } from '../src/search/tree.js';
+
+/**
+ * @param {Record<string, string[]>} parents
+ * @param {string[]} [hidden]
+ */
+function tree(parents, hidden = []) {
+  const labels = Object.keys(parents);
+  const made = new Tree(labels.map((label) => ({
+    label, id: '', synonyms: [], parents: parents[label].map((parent) => labels.indexOf(parent)), shown: !hidden.includes(label),
+  })));
+  const named = (/** @type {number[]} */ found) => found.map((i) => labels[i]);
+  return {
+    roots: () => named(made.roots()),
+    children: (/** @type {string} */ label) => named(made.children(labels.indexOf(label))),
+    ancestors: (/** @type {string} */ label) => named(made.ancestors(labels.indexOf(label))),
+  };
+}
+
+describe('the tree of terms', () => {
+  it('has roots and children in the order of the terms', () => {
+    const { roots, children } = tree({ brain: [], cortex: ['brain'], lung: [], cerebellum: ['brain'] });
+    assert.deepEqual(roots(), ['brain', 'lung']);
+    assert.deepEqual(children('brain'), ['cortex', 'cerebellum']);
+    assert.deepEqual(children('lung'), []);
+  });
+
+  it('goes through what is not shown', () => {
+    const { roots, children, ancestors } = tree({ cerebellum: ['hindbrain'], hindbrain: ['brain'], brain: ['cns'], cns: [] }, ['hindbrain', 'cns']);
+    assert.deepEqual(roots(), ['brain']);
+    assert.deepEqual(children('brain'), ['cerebellum']);
+    assert.deepEqual(ancestors('cerebellum'), ['brain']);
+    assert.deepEqual(ancestors('hindbrain'), []);
+  });
+
+  it('leaves out ways that others make longer', () => {
+    const { children, ancestors } = tree({ a: [], b: ['a'], c: ['b', 'a'] });
+    assert.deepEqual(children('a'), ['b']);
+    assert.deepEqual(ancestors('c'), ['b', 'a']);
+  });
+
+  it('keeps two parents', () => {
+    const { roots, children, ancestors } = tree({ x: ['top'], y: ['top'], top: [], z: ['x', 'y'] });
+    assert.deepEqual(roots(), ['top']);
+    assert.deepEqual([children('x'), children('y')], [['z'], ['z']]);
+    assert.deepEqual(ancestors('z'), ['x', 'y', 'top']);
+  });
+
+  it('puts what is reached by a longer way further off', () => {
+    const { ancestors } = tree({ t: ['a', 'b'], a: ['top'], b: ['c'], c: ['top'], top: [] });
+    assert.deepEqual(ancestors('t'), ['a', 'b', 'c', 'top']);
+  });
+
+  it('does not hang on a circle', () => {
+    const { ancestors, roots } = tree({ a: ['b'], b: ['a'], c: ['a'] });
+    ancestors('c');
+    roots();
+  });
+
+  it('is made at once where nothing has parents', () => {
+    const made = new Tree(Array.from({ length: 70_000 }, (_, i) => ({ label: `${i}`, id: '', synonyms: [], parents: [], shown: true })));
+    const begin = performance.now();
+    assert.equal(made.roots().length, 70_000);
+    assert.ok(performance.now() - begin < 200);
+  });
+});

@@ -28,7 +28,9 @@ function container(header, arrays) {
  */
 function shard(words) {
   const terms = new TextEncoder().encode(words.map(([word]) => word).join('\n'));
+  /** @type {number[]} */
   const deltas = [];
+  /** @type {number[]} */
   const impacts = [];
   for (const [, rows] of words) {
     let last = 0;

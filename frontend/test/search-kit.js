@@ -15,24 +15,23 @@ export const { facets: NAME } = JSON.parse(readFileSync(path.join(FIXTURE, 'inde
 export const TABLE = JSON.parse(readFileSync(path.join(HERE, '..', '..', 'tests', 'search_cases.json'), 'utf8'));
 
 /**
- * A host of a folder. What it was asked stands in `asked`; `broken` says which files it refuses.
+ * A host of a folder. What it was asked stands in `asked`; files whose names start with `broken` it refuses.
  * @param {string} folder
  */
 export function host(folder) {
-  /** @type {string[]} */
-  const asked = [];
-  const broken = new Set();
-  const get = async (/** @type {string} */ address) => {
+  const from = { asked: /** @type {string[]} */ ([]), broken: /** @type {string | null} */ (null), get };
+  /** @param {string} address */
+  async function get(address) {
     const name = address.replace(/^https:\/\/example\.org\/search\//, '');
-    asked.push(name);
-    if (broken.has(name)) return new Response(null, { status: 503 });
+    from.asked.push(name);
+    if (from.broken !== null && name.startsWith(from.broken)) return new Response(null, { status: 503 });
     try {
       return new Response(new Uint8Array(await readFile(path.join(folder, name))));
     } catch {
       return new Response(null, { status: 404 });
     }
-  };
-  return { asked, broken, get };
+  }
+  return from;
 }
 
 /** @param {{get: (address: string) => Promise<Response>}} [from] */

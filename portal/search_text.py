@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,10 @@ _ROWS = 50_000
 _STRINGS = 1_000_000
 _SPAN = 3
 """A prefix whose words lie in more shards than this has a term of its own."""
+
+
+Postings = tuple[np.ndarray, np.ndarray]
+"""Documents and the impact in each."""
 
 
 @dataclass
@@ -48,6 +53,11 @@ class TextIndex:
     def ends(self) -> np.ndarray:
         """Where the postings of each term end."""
         return np.cumsum(self.counts)
+
+    def postings(self, first: int, last: int) -> Postings:
+        """Those of the terms from the first to the last."""
+        part = slice(self.ends[first] - self.counts[first], self.ends[last])
+        return self.documents[part], self.impacts[part]
 
 
 def index_text(documents: Documents) -> TextIndex:
@@ -192,24 +202,48 @@ def _rows_of_terms(index: TextIndex) -> np.ndarray:
 
 def shards(index: TextIndex, shard_bytes: int = SHARD_BYTES) -> Iterator[tuple[str, bytes]]:
     """The index in pieces: the first term of each and its bytes."""
-    index, cut = _with_stars(index, shard_bytes)
-    ends = np.concatenate(([0], index.ends))
-    for a, b in zip(cut, [*cut[1:], len(index.terms)], strict=True):
-        postings = slice(ends[a], ends[b])
-        terms = index.terms.slice(a, b - a).to_pylist()
-        text = "\n".join(terms).encode()
-        deltas = _varints(_steps(index.documents[postings], index.counts[a:b]))
-        nibbles = index.impacts[postings]
-        nibbles = np.append(nibbles, np.zeros(len(nibbles) % 2, np.uint8))
-        nibbles = (nibbles[0::2] | nibbles[1::2] << 4).tobytes()
-        head = np.array([b - a, len(text), len(deltas), len(nibbles)], "<u4").tobytes()
-        df = index.counts[a:b].astype("<u4").tobytes()
-        yield terms[0], b"".join((head, df, text, deltas, nibbles))
+    stars, order, cut = _with_stars(index, shard_bytes)
+    names = list(stars)
+    for a, b in pairwise(cut):
+        terms, counts, documents, impacts = [], [], [], []
+        for first, last in _runs(order[a:b], len(index.terms)):
+            star = stars[names[first - len(index.terms)]] if first >= len(index.terms) else None
+            if star:
+                terms.append(names[first - len(index.terms)])
+                counts.append([len(star[0])])
+            else:
+                terms += index.terms.slice(first, last - first + 1).to_pylist()
+                counts.append(index.counts[first : last + 1])
+            rows, q = star or index.postings(first, last)
+            documents.append(rows)
+            impacts.append(q)
+        yield (
+            terms[0],
+            _shard(terms, *(np.concatenate(part) for part in (counts, documents, impacts))),
+        )
+
+
+def _runs(order: np.ndarray, n_words: int) -> Iterator[tuple[int, int]]:
+    """First and last of the places that follow one another; a star stands alone."""
+    breaks = np.flatnonzero((np.diff(order) != 1) | (order[1:] >= n_words)) + 1
+    for run in np.split(order, breaks):
+        yield int(run[0]), int(run[-1])
+
+
+def _shard(
+    terms: list[str], counts: np.ndarray, documents: np.ndarray, impacts: np.ndarray
+) -> bytes:
+    text = "\n".join(terms).encode()
+    deltas = _varints(_steps(documents, counts))
+    even = np.append(impacts, np.zeros(len(impacts) % 2, np.uint8))
+    nibbles = (even[0::2] | even[1::2] << 4).tobytes()
+    head = np.array([len(terms), len(text), len(deltas), len(nibbles)], "<u4").tobytes()
+    return b"".join((head, counts.astype("<u4").tobytes(), text, deltas, nibbles))
 
 
 def _steps(documents: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Each term's first document, then the differences."""
-    steps = np.diff(documents, prepend=0)
+    steps = np.diff(documents, prepend=np.int32(0))
     first = (np.cumsum(counts) - counts)[counts > 0]
     steps[first] = documents[first]
     return steps
@@ -234,34 +268,44 @@ def _varints(steps: np.ndarray) -> bytes:
     return out.tobytes()
 
 
-def _cut(index: TextIndex, shard_bytes: int) -> np.ndarray:
-    """The shard of each term."""
-    sizes = np.concatenate(
-        ([0], np.cumsum(_varint_sizes(_steps(index.documents, index.counts)), dtype=np.int64))
-    )
-    deltas = sizes[index.ends] - sizes[index.ends - index.counts]
-    letters = pc.binary_length(index.terms).to_numpy()  # type: ignore[attr-defined]
-    cost = 4 + letters + 1 + deltas + (index.counts + 1) // 2
-    shard = (np.cumsum(cost) - cost) // shard_bytes
-    return np.cumsum(np.diff(shard, prepend=0) > 0)
+def _costs(terms: pa.Array, counts: np.ndarray, documents: np.ndarray) -> np.ndarray:
+    """The bytes that each term takes in a shard, but for half a byte."""
+    sizes = _varint_sizes(_steps(documents, counts))
+    deltas = np.zeros(len(counts), np.int64)
+    has = counts > 0
+    if len(sizes):
+        deltas[has] = np.add.reduceat(sizes, (np.cumsum(counts) - counts)[has], dtype=np.int64)
+    letters = pc.binary_length(terms).to_numpy()  # type: ignore[attr-defined]
+    return 4 + letters + 1 + deltas + (counts + 1) // 2
 
 
-def _with_stars(index: TextIndex, shard_bytes: int) -> tuple[TextIndex, list[int]]:
-    """The index with a term for each frequent prefix, and where its shards begin.
+def _with_stars(
+    index: TextIndex, shard_bytes: int
+) -> tuple[dict[str, Postings], np.ndarray, list[int]]:
+    """A term for each frequent prefix, the order of all terms, and where the shards are cut.
 
-    New terms move the cuts, which may make further prefixes frequent: until there are none.
+    In the order, numbers from that of the words on are the stars. New terms move the cuts, which
+    may make further prefixes frequent: until there are none.
     """
-    plain, stars = index, dict[str, tuple[np.ndarray, np.ndarray]]()
-    ranges = dict[str, tuple[int, int]]()
+    stars: dict[str, Postings] = {}
+    terms, costs = index.terms, _costs(index.terms, index.counts, index.documents)
     while True:
-        shard = _cut(index, shard_bytes)
-        new = [p for p in _wide_prefixes(index.terms, shard) if f"{p}*" not in stars]
+        order = pc.sort_indices(terms).to_numpy().astype(np.int64)  # type: ignore[attr-defined]
+        cost = costs[order]
+        shard = (np.cumsum(cost) - cost) // shard_bytes
+        shard = np.cumsum(np.diff(shard, prepend=0) > 0)
+        wide = _wide_prefixes(terms.take(pa.array(order)), shard)
+        new = [p for p in wide if f"{p}*" not in stars]
         if not new:
-            return index, np.flatnonzero(np.diff(shard, prepend=-1)).tolist()
-        ranges = _ranges(plain.terms, new)
-        for prefix in new:
-            stars[f"{prefix}*"] = _union(plain, *ranges[prefix])
-        index = _merged(plain, stars)
+            cut = np.flatnonzero(np.diff(shard, prepend=-1))
+            return stars, order, [*cut.tolist(), *([len(order)] if len(order) else [])]
+        found = {f"{p}*": _union(index, a, b) for p, (a, b) in _ranges(index.terms, new).items()}
+        stars |= found
+        names = pa.array(list(found), pa.large_string())
+        counts = np.array([len(rows) for rows, _ in found.values()])
+        rows = np.concatenate([rows for rows, _ in found.values()])
+        terms = pa.concat_arrays([terms, names])
+        costs = np.concatenate((costs, _costs(names, counts, rows)))
 
 
 def _wide_prefixes(terms: pa.Array, shard: np.ndarray) -> list[str]:
@@ -292,36 +336,12 @@ def _ranges(terms: pa.Array, prefixes: list[str]) -> dict[str, tuple[int, int]]:
     return dict(zip(prefixes, zip(places, places[len(prefixes) :], strict=False), strict=True))
 
 
-def _union(index: TextIndex, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
+def _union(index: TextIndex, a: int, b: int) -> Postings:
     """The rows that have any of the terms from a up to b, each with its greatest impact."""
-    ends = index.ends
-    postings = slice(ends[a] - index.counts[a], ends[b - 1])
-    documents, impacts = index.documents[postings], index.impacts[postings]
+    documents, impacts = index.postings(a, b - 1)
     best = np.zeros(index.n, np.uint8)
     is_row = documents < index.n
     for impact in range(1, 16):
         best[documents[is_row & (impacts == impact)]] = impact
     rows = np.flatnonzero(best)
     return rows.astype(np.int32), best[rows]
-
-
-def _merged(index: TextIndex, stars: dict[str, tuple[np.ndarray, np.ndarray]]) -> TextIndex:
-    """The index with further terms among its own."""
-    names = sorted(stars)
-    terms = pa.concat_arrays([index.terms, pa.array(names, pa.large_string())])
-    counts = np.concatenate((index.counts, [len(stars[s][0]) for s in names]))
-    begins = np.cumsum(counts) - counts
-    documents = np.concatenate((index.documents, *(stars[s][0] for s in names)))
-    impacts = np.concatenate((index.impacts, *(stars[s][1] for s in names)))
-    order = pc.sort_indices(terms).to_numpy().astype(np.int64)  # type: ignore[attr-defined]
-    counts, begins = counts[order], begins[order]
-    shift = begins - (np.cumsum(counts) - counts)
-    source = np.arange(len(documents)) + np.repeat(shift, counts)
-    return TextIndex(
-        index.n,
-        terms.take(pa.array(order)),
-        counts,
-        documents[source],
-        impacts[source],
-        index.average,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +24,9 @@ PAGE_SIZE = 48
 
 class ListPages(PageWriter):
     """Each list shows its newest 48; what is older stands on pages numbered from the oldest."""
+
+    index: Mapping[str, Any] | None = None
+    """Names of the files that the search begins with; None where there is nothing to search."""
 
     def home(self) -> None:
         """The sentence, the figures, the best pictures, ways in, what is new."""
@@ -84,6 +87,9 @@ class ListPages(PageWriter):
             addresses=self.facets.addresses,
             older=self.older("", len(self.listed)),
             search=self.shell.search,
+            index=self.index,
+            ranges=self.facets.ranges,
+            assets=self.assets,
         )
         self.write(
             "browse/",
@@ -100,9 +106,13 @@ class ListPages(PageWriter):
         records: Sequence[Record],
         crumbs: Sequence[tuple[str, str]],
         tab: str = "browse",
+        few: bool = False,
     ) -> None:
-        """Pages of 48, the oldest on page 1, so that what is new touches only the last."""
-        if len(records) <= PAGE_SIZE:
+        """Pages of 48, the oldest on page 1, so that what is new touches only the last.
+
+        None for 48 or fewer, which the page at `base` shows, but if `few` asks for one.
+        """
+        if len(records) <= PAGE_SIZE and not few:
             return
         oldest_first = records[::-1]
         last = -(-len(records) // PAGE_SIZE)
@@ -160,6 +170,13 @@ class ListPages(PageWriter):
         value = column.values[place]
         address = value.address
         newest = value.records[:PAGE_SIZE]
+        # An artifact is below many broad terms: only what names a value is spelt out on numbered
+        # pages, so that their number does not grow with the depth of the ontology.
+        browse = _filter(column, value)
+        whole = not browse or len(value.own) == len(value.records)
+        spelt_out = value.records if whole else value.own
+        left = {r.id for r in spelt_out}.difference(r.id for r in newest)
+        last = -(-len(spelt_out) // PAGE_SIZE)
         content = self.render(
             "value.html",
             root="../../../",
@@ -167,12 +184,13 @@ class ListPages(PageWriter):
             value=value,
             term_url=_term_url(value),
             share=_share(value),
-            filter=_filter(column, value),
+            filter=browse,
             paths=_paths(column, place),
             children=[column.values[i] for i in column.children(place)],
             shown=len(newest),
             cards=self.join("partials/card.html", newest, 3),
-            older=self.older("", len(value.records)),
+            older=self.older("", len(value.records)) if whole else "",
+            named=f"page/{last}/" if left and not whole else "",
         )
         title = f"{column.label}: {value.label}"
         self.write(
@@ -186,7 +204,8 @@ class ListPages(PageWriter):
             (f"by/{column.column}/", column.label),
             (address, value.label),
         ]
-        self.numbered(address, f"{value.label}:", value.records, crumbs)
+        if left:
+            self.numbered(address, f"{value.label}:", spelt_out, crumbs, few=True)
 
     def collection_pages(self) -> None:
         """The list of collections, and a page for each."""

@@ -18,6 +18,9 @@ from portal.feeds import write_feed, write_robots, write_sitemap
 from portal.listpages import PAGE_SIZE, ListPages
 from portal.record import Record
 from portal.resources import asset_manifest, assets_dir
+from portal.search import write_index
+from portal.search_documents import documents_of
+from portal.search_prose import write_prose
 from portal.shell import Shell
 
 __all__ = ["PAGE_SIZE", "render_site"]
@@ -35,7 +38,7 @@ def render_site(
     schema: Schema | None = None,
     assets: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Write every catalogue page, the feeds and the front end's assets into `out`.
+    """Write every catalogue page, the search, the feeds and the front end's assets into `out`.
 
     Returns the HTML pages written. `schema` gives fields their labels and groups; `assets` is
     the manifest of the front end, its own by default.
@@ -46,6 +49,7 @@ def render_site(
         (out / "assets" / "manifest.json").unlink(missing_ok=True)
     site = _Site(records, collections, config, out, shell, schema or Schema(fields={}), assets)
     site.home()
+    site.write_search()
     site.browse()
     site.facet_pages()
     site.collection_pages()
@@ -60,6 +64,26 @@ def render_site(
 
 class _Site(ListPages):
     """All pages of one build."""
+
+    def write_search(self) -> None:
+        """The index that the browser searches, of all artifacts that are listed."""
+        if not self.listed:
+            return
+        oldest_first = self.listed[::-1]
+        in_catalog = {id_: row for row, id_ in enumerate(sorted(self.by_id))}
+
+        def cards(a: int, b: int) -> list[str]:
+            return [self.fragment("partials/card.html", r, "../") for r in oldest_first[a:b]]
+
+        documents = documents_of(
+            self.facets, oldest_first, self.collections, cards, catalog_rows=in_catalog
+        )
+        folder = self.out / "search"
+        self.index = {
+            "facets": write_index(documents, folder),
+            "prose": write_prose(self.out, folder),
+            "n": len(oldest_first),
+        }
 
     def artifacts(self) -> None:
         """A page for each record, with its neighbours in the lists it stands in."""

@@ -161,7 +161,7 @@ def table() -> pa.Table:
         rows += [
             {
                 "id": id_,
-                "label": term["label"],
+                "label": term["label"] or id_,  # some that were replaced have lost theirs
                 "synonyms": names[id_],
                 "parents": direct[id_],
                 "deprecated": bool(term.get("deprecated")),

@@ -120,8 +120,8 @@ def make(n: int, names: list[str], clicks: int) -> None:
             for terms, (total, counts) in zip(asked, answers, strict=True)
         ],
         "texts": make_texts(catalog),
+        "all": oracle.ask({})[1],
     }
-    # SQL databases and loops need the parents from their own files; the plan is for the harness.
     (folder / "plan.json").write_text(json.dumps(plan))
     for name in names:
         if name != "ours":

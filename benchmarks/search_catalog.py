@@ -8,7 +8,7 @@ a million rows take a minute.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from functools import cache
@@ -19,8 +19,10 @@ import pyarrow as pa
 import pyarrow.compute
 
 from benchmarks.search_vocabulary import Term, made_words, surnames, vocabularies
+from portal.facettree import above as ancestors
+from portal.facettree import parents_first, shown_terms
 
-__all__ = ["Catalog", "Column", "above", "cards_of", "documents", "make_catalog"]
+__all__ = ["RANGES", "Catalog", "Column", "above", "cards_of", "documents", "make_catalog"]
 
 pc: Any = pyarrow.compute  # its functions are made at run time
 Ints = np.ndarray[Any, np.dtype[np.int32]]
@@ -134,15 +136,18 @@ def _pick(rng: np.random.Generator, n_terms: int, size: int, s: float) -> Ints:
 
 
 def _term_columns(rng: np.random.Generator, study: Ints) -> list[Column]:
-    """The facets that are vocabularies. `keep`: how often a row has what its study has."""
+    """The facets that are vocabularies. `keep`: how often a row has what its study has.
+
+    So spread that a hundred rows have some twenty tissues and diseases, as the default collection.
+    """
     shape = {  # most a row, keep, Zipf's exponent, unknown
         "technology": (1, 0.95, 0.9, 0.03),
         "assay": (2, 0.9, 1.0, 0.03),
         "organism": (1, 1.0, 1.8, 0.01),
-        "tissue": (3, 0.6, 1.1, 0.04),
-        "disease": (2, 0.6, 1.2, 0.1),
-        "cell_type": (14, 0.8, 1.0, 0.25),
-        "development_stage": (2, 0.6, 1.1, 0.3),
+        "tissue": (3, 0.8, 1.3, 0.04),
+        "disease": (2, 0.8, 1.4, 0.1),
+        "cell_type": (14, 0.9, 1.1, 0.25),
+        "development_stage": (2, 0.8, 1.2, 0.3),
     }
     made = []
     for name, (most, keep, s, unknown) in shape.items():
@@ -229,24 +234,17 @@ def _by_frequency(column: Column) -> None:
     kept.sort(key=lambda i: (labels[i] == "unknown", -count[i], labels[i].casefold()))
     number = {old: new for new, old in enumerate(kept)}
     named = set(np.unique(column.codes).tolist())
-    branches = np.bincount(
-        [p for i in kept for p in column.terms[i].parents], minlength=len(below)
-    ).tolist()
+    parents = [tuple(number[p] for p in column.terms[i].parents) for i in kept]
+    order = parents_first(ancestors(parents), [column.terms[i].id or "" for i in kept])
+    shown = shown_terms(parents, order, [number[i] for i in named])
+    terms = [column.terms[i] for i in kept]
     column.terms = [
-        Term(
-            t.label,
-            t.id,
-            t.synonyms,
-            tuple(number[p] for p in t.parents),
-            shown=i in named or branches[i] > 1,
-        )
-        for i, t in ((i, column.terms[i]) for i in kept)
+        Term(t.label, t.id, t.synonyms, parents[i], shown[i]) for i, t in enumerate(terms)
     ]
     renumber = np.full(len(below), -1, np.int32)
     renumber[kept] = np.arange(len(kept))
     column.codes = renumber[column.codes]
-    order = np.lexsort((column.codes, rows))
-    column.codes = column.codes[order]
+    column.codes = column.codes[np.lexsort((column.codes, rows))]
 
 
 def above(terms: Sequence[Term], i: int) -> list[int]:
@@ -369,7 +367,7 @@ def documents(catalog: Catalog) -> Any:
             for c in catalog.columns
         ],
         ranges=[
-            search.RangeInfo(name, _RANGES[name][0], _RANGES[name][1], values)
+            search.RangeInfo(name, RANGES[name][0], RANGES[name][1], values)
             for name, values in catalog.ranges.items()
         ],
         texts=catalog.texts,
@@ -379,7 +377,7 @@ def documents(catalog: Catalog) -> Any:
     )
 
 
-_RANGES: dict[str, tuple[str, Literal["count", "bytes", "date"]]] = {
+RANGES: dict[str, tuple[str, Literal["count", "bytes", "date"]]] = {
     "n_obs": ("Observations", "count"),
     "n_features": ("Features", "count"),
     "size_bytes": ("Size", "bytes"),
@@ -387,9 +385,11 @@ _RANGES: dict[str, tuple[str, Literal["count", "bytes", "date"]]] = {
 }
 
 
-def cards_of(catalog: Catalog, root: str = "../") -> Any:
+def cards_of(
+    catalog: Catalog, root: str = "../", template: str = "partials/card.html"
+) -> Callable[[int, int], list[str]]:
     """A function that gives the HTML of the cards of some rows, from the site's own template."""
-    draw = _card_writer(root)
+    draw = _card_writer(root, template)
 
     def cards(a: int, b: int) -> list[str]:
         return [draw(card) for card in _cards(catalog, a, b)]
@@ -438,7 +438,7 @@ def _few(labels: list[str]) -> str:
     return ", ".join(labels[:2]) + more
 
 
-def _card_writer(root: str, template: str = "partials/card.html") -> Any:
+def _card_writer(root: str, template: str) -> Any:
     """The template, rendered once with marks in the place of what differs from row to row."""
     from portal.cards import Card
     from portal.config import SiteConfig

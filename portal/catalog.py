@@ -45,7 +45,8 @@ def write_catalog(
 
     def save(name: str, data: dict[str, list[Any]], schema: pa.Schema) -> pa.Table:
         table = pa.table(data, schema=schema.with_metadata(stamp))
-        pq.write_table(table, out / f"{name}.parquet", compression="zstd")
+        # A browser reads snappy without a codec of its own.
+        pq.write_table(table, out / f"{name}.parquet", compression="snappy")
         written.append(out / f"{name}.parquet")
         return table
 

@@ -369,6 +369,18 @@ COLUMNS: tuple[CatalogColumn, ...] = (
         lambda r, s: r.products.view.shows,
     ),
     _C(
+        "citation",
+        "string",
+        "How to cite it, in a sentence.",
+        lambda r, s: r.citation.text if r.citation else None,
+    ),
+    _C(
+        "bibtex",
+        "string",
+        "How to cite it, as BibTeX.",
+        lambda r, s: r.citation.bibtex if r.citation else None,
+    ),
+    _C(
         "gene_list",
         "string",
         "Key of the default table's features in genes.parquet.",

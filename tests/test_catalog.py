@@ -198,3 +198,18 @@ def test_artifact_json_is_the_record_without_its_long_lists(tmp_path):
 def test_every_column_has_a_meaning_and_a_name_of_its_own():
     assert len({c.name for c in COLUMNS}) == len(COLUMNS)
     assert all(len(c.meaning) > 3 for c in COLUMNS)
+
+
+def test_a_browser_can_read_the_files(tmp_path):
+    """Snappy is the one compression that every reader of Parquet has."""
+    write_catalog([record("a")], {}, tmp_path)
+    for path in tmp_path.glob("*.parquet"):
+        metadata = pq.ParquetFile(path).metadata
+        for g in range(metadata.num_row_groups):
+            assert {metadata.row_group(g).column(c).compression for c in range(3)} <= {"SNAPPY"}
+
+
+def test_a_row_says_how_to_cite_it(written):
+    row = written(record("a", citation={"authors": ["Doe, J"], "year": 2020}))["catalog"]
+    assert row["citation"].to_pylist() == ["Doe, J (2020). T."]
+    assert row["bibtex"].to_pylist()[0].startswith("@misc{a,\n  title = {{T}},\n")

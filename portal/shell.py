@@ -34,7 +34,10 @@ DEPTHS = 6
 _RESERVED = {"browse", "by", "catalog", "collections", "data", "datasets", "search", "shell"}
 _MARKER = re.compile(r"<!--portal:(\w+)-->")
 _TAB = re.compile(r"@@(tab|current):([^@]*)@@")
-_ORDER = ("index", "using", "viewing", "columns", "fields", "curators", "maintainers", "problems")
+_ORDER = (
+    *("index", "using", "searching", "viewing", "columns", "fields"),
+    *("curators", "maintainers", "problems", "search-index"),
+)
 _UNWANTED = re.compile(r"\.map$|/lunr/|/workers/|images/favicon\.png$")
 
 

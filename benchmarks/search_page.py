@@ -217,7 +217,7 @@ def live(folder: Path, n: int, cache: Path, quick: bool) -> dict[str, float]:
     with _visit(folder, cache) as (server, page):
         page.goto(f"{server.base}/browse/")
         page.wait_for_selector(_LIVE, state="attached")
-        page.evaluate(_MEASURE)
+        page.evaluate(f"() => {{ {_MEASURE} }}")
         figures: dict[str, float] = {}
         for name, ask in (("click", f"window.clicks({many})"), ("key", f"window.keys({texts})")):
             first = page.evaluate(ask)  # the same once more: now all parts are there

@@ -68,7 +68,7 @@ export function chips(state, engine, remove) {
  * @param {string} [name]
  */
 function chip(content, act, name = 'p-chip') {
-  const button = make('button', { type: 'button', class: name }, make('span', {}, ...content), unseen(', remove'), icon('close'));
+  const button = make('button', { type: 'button', class: name }, make('span', {}, ...content), unseen('remove'), icon('close'));
   button.addEventListener('click', act);
   return button;
 }

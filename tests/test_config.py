@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.config import SiteConfig, load_config, parse_size
+from portal.config import Facet, SiteConfig, load_config, parse_size
 from portal.errors import ProblemsError
 from portal.resources import docs_dir
 
@@ -74,3 +74,56 @@ def test_every_key_is_documented():
         inner = getattr(field.annotation, "model_fields", None)
         keys |= {f"{name}.{k}" for k in inner} if inner else {name}
     assert sorted(k for k in keys - {"root"} if f"`{k}`" not in text) == []
+
+
+# -- facets --------------------------------------------------------------------------------------
+
+
+def test_any_column_of_the_catalog_or_field_of_the_schema_can_be_a_facet(tmp_path):
+    config = load(
+        tmp_path,
+        "title: x\nfacets:\n- column: panel\n- {column: hne_image, label: Histology}\n"
+        "- {column: n_obs, kind: range}\n- {column: published_at, kind: range}\n",
+    )
+    assert [(f.column, f.kind) for f in config.facets] == [
+        ("panel", None),
+        ("hne_image", None),
+        ("n_obs", "range"),
+        ("published_at", "range"),
+    ]
+
+
+def test_a_field_of_the_portals_own_schema_can_be_a_facet(tmp_path):
+    (tmp_path / "data_manifest").mkdir()
+    (tmp_path / "data_manifest/schema.yaml").write_text("fields: {depth: {type: number}}\n")
+    text = "title: x\nfacets:\n- {column: depth, kind: range}\n"
+    assert load(tmp_path, text).facets[0].column == "depth"
+    with pytest.raises(ProblemsError, match="no column `panel`"):
+        load(tmp_path, "title: x\nfacets: [{column: panel}]\n")
+
+
+def test_faults_of_facets_are_named_with_their_lines(tmp_path):
+    with pytest.raises(ProblemsError) as e:
+        load(
+            tmp_path,
+            "title: x\nfacets:\n- column: tissue\n- column: tisue\n- column: tissue\n"
+            "- column: disease\n  kind: range\n",
+        )
+    text = str(e.value)
+    assert len(e.value.problems) == 3
+    for part in (":4: ", "Did you mean 'tissue'", ":5: ", "given twice", ":6: ", "no range"):
+        assert part in text
+
+
+@pytest.mark.parametrize("name", ["q", "sort", "page", "view", "columns", "Tissue", "a b", "", "1"])
+def test_some_names_can_be_no_facets(tmp_path, name):
+    with pytest.raises(ProblemsError, match=r":2: error \[invalid-value\]"):
+        load(tmp_path, f"title: x\nfacets: [{{column: {name!r}}}]\n")
+
+
+def test_every_key_of_a_facet_is_documented():
+    text = (docs_dir() / "docs" / "maintainers.md").read_text("utf-8")
+    section = text.partition("## Facets")[2].partition("\n## ")[0]
+    kinds = ("term", "value", "range")
+    reserved = ("q", "sort", "page", "view", "columns")
+    assert [k for k in (*Facet.model_fields, *kinds, *reserved) if f"`{k}`" not in section] == []

@@ -488,3 +488,19 @@ def test_what_an_artifact_names_leads_to_its_landing_page(tmp_path):
         assert 'href="../../by/tissue/brain/"' in read(tmp_path, f"datasets/{id_}")
     assert "bioregistry.io/UBERON:0000955" in read(tmp_path, "by/tissue/brain")
     assert "bioregistry.io" not in read(tmp_path, "by/tissue/odd")
+
+
+def test_facets_of_the_config_stand_in_the_rail_in_its_order(tmp_path):
+    settings = config(
+        facets=[
+            {"column": "tissue"},
+            {"column": "collections", "label": "Series"},
+            {"column": "n_obs", "kind": "range"},
+        ]
+    )
+    build(tmp_path, [record(), plain_record("a")], settings=settings)
+    rail = read(tmp_path, "browse").partition('id="results"')[0]
+    labels = re.findall(r"<summary>([^<]+)<svg", rail)
+    assert labels == ["Tissue", "Series"]
+    assert 'href="../collections/brains/"' in rail
+    assert 'href="../by/collections/unknown/"' in rail

@@ -528,22 +528,6 @@ def test_sizes_roll_over_to_the_next_unit() -> None:
     ]
 
 
-def test_facets_of_the_config_stand_in_the_rail_in_its_order(tmp_path: Path) -> None:
-    settings = config(
-        facets=[
-            {"column": "tissue"},
-            {"column": "collections", "label": "Series"},
-            {"column": "n_obs", "kind": "range"},
-        ]
-    )
-    build(tmp_path, [record(), plain_record("a")], settings=settings)
-    rail = read(tmp_path, "browse").partition('id="results"')[0]
-    labels = re.findall(r"<summary>([^<]+)<svg", rail)
-    assert labels == ["Tissue", "Series"]
-    assert 'href="../collections/brains/"' in rail
-    assert 'href="../by/collections/unknown/"' in rail
-
-
 def test_the_shell_finds_its_root_from_any_depth() -> None:
     shell = bare_shell(base_url="https://e.org/p/")
     assert [shell.root(d) for d in (0, 2, -1)] == ["", "../../", "/p/"]

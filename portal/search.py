@@ -93,7 +93,7 @@ def _squeezed(pieces: Iterable[tuple[int, str, bytes]]) -> Iterator[tuple[int, s
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _save_array(out: Path, name: str, array: np.ndarray) -> str:

@@ -29,7 +29,7 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
     """A container: length of the header, header, arrays by byte planes."""
     listed = [[name, _type_name(a), len(a)] for name, a in arrays.items()]
     text = json.dumps({**header, "arrays": listed}, ensure_ascii=False, separators=(",", ":"))
-    head = text.encode()
+    head = text.encode("utf-8", "replace")  # a lone surrogate is no character
     head += b" " * (-len(head) % 8)
     parts = [np.array([len(head), 0], "<u4").tobytes(), head]
     return b"".join((*parts, *(_planes(a) for a in arrays.values())))

@@ -33,15 +33,17 @@ export class Matcher {
    * @returns {Matches}
    */
   run(filters, base) {
-    if (filters.length >= SEVERAL) throw new Error('Too many filters');
-    const { state } = this;
-    if (filters.length) {
-      filters.forEach((filter, i) => {
-        if (filter.kind === 'terms') failSets(state, filter.of.codes, filter.of.mask(filter.terms), i + 1);
-        else failRange(state, filter.of.codes, ...filter.of.between(filter.low, filter.high), i + 1);
-      });
-    }
-    return new Matches(this, filters, base);
+    if (filters.length + 1 >= SEVERAL) throw new Error('Too many filters');
+    const { n, state } = this;
+    filters.forEach((filter, i) => {
+      if (filter.kind === 'terms') failSets(state, filter.of.codes, filter.of.mask(filter.terms), i + 1);
+      else failRange(state, filter.of.codes, ...filter.of.between(filter.low, filter.high), i + 1);
+    });
+    if (!base || base.length * 2 <= n) return new Matches(this, filters, base, filters.length);
+    // A text that most rows match is one filter more.
+    if (!filters.length) state.fill(PASSES);
+    failUnlisted(state, base, filters.length + 1);
+    return new Matches(this, filters, null, filters.length + 1);
   }
 }
 
@@ -49,20 +51,22 @@ export class Matches {
   /**
    * @param {Matcher} matcher
    * @param {Filter[]} filters
-   * @param {Uint32Array | null} base
+   * @param {Uint32Array | null} base rows among which all are; null: all rows
+   * @param {number} tests how many filters stand in the states
    */
-  constructor(matcher, filters, base) {
+  constructor(matcher, filters, base, tests) {
     const { n, state, rows, others } = matcher;
     this.matcher = matcher;
     this.filters = filters;
     this.base = base;
+    this.tests = tests;
     /** @type {Uint32Array | null} */
     this.list = null;
     /** Rows that fail one filter, or, where most rows match, that fail any. */
     this.near = others.subarray(0, 0);
     /** Counting those that don't match is less work. */
     this.complement = false;
-    if (!filters.length) {
+    if (!tests) {
       this.total = base ? base.length : n;
       this.list = base;
     } else if (base) {
@@ -71,13 +75,13 @@ export class Matches {
       this.list = rows.subarray(0, hits);
       this.near = others.subarray(0, near);
     } else {
-      this.total = filters.length === 1 ? passingOne(filters[0], state) : passing(state);
+      this.total = tests === 1 && filters.length ? passingOne(filters[0], state) : passing(state);
       this.complement = this.total * 2 > n;
       if (this.complement) {
         this.near = others.subarray(0, failing(state, others));
       } else {
         // Of one filter alone, no column counts the rows that fail it: its own counts all.
-        if (filters.length === 1) matching(state, rows);
+        if (tests === 1) matching(state, rows);
         else this.near = others.subarray(0, part(state, rows, others));
         this.list = rows.subarray(0, this.total);
       }
@@ -88,7 +92,7 @@ export class Matches {
   all() {
     if (this.list) return this.list;
     const { n, state, rows } = this.matcher;
-    if (!this.filters.length) for (let row = 0; row < n; row++) rows[row] = row;
+    if (!this.tests) for (let row = 0; row < n; row++) rows[row] = row;
     else matching(state, rows);
     return (this.list = rows.subarray(0, this.total));
   }
@@ -104,7 +108,7 @@ export class Matches {
     const size = Math.max(0, Math.min(take, total - skip));
     if (list) return Array.from({ length: size }, (_, i) => list[total - 1 - skip - i]);
     const { n, state } = this.matcher;
-    if (!this.filters.length) return Array.from({ length: size }, (_, i) => n - 1 - skip - i);
+    if (!this.tests) return Array.from({ length: size }, (_, i) => n - 1 - skip - i);
     /** @type {number[]} */
     const found = [];
     for (let row = n - 1, left = skip; found.length < size; row--) {
@@ -119,7 +123,7 @@ export class Matches {
    */
   counts(column) {
     const filter = this.filterOf(column.column);
-    if (!this.base && this.filters.length === (filter ? 1 : 0)) return column.counts.slice();
+    if (!this.base && this.tests === (filter ? 1 : 0)) return column.counts.slice();
     const out = new Uint32Array(column.terms.length);
     const rows = this.complement ? this.near.length : this.total + this.near.length;
     if (!this.complement && rows * 8 < column.sets) {
@@ -140,7 +144,7 @@ export class Matches {
    */
   bars(column) {
     const filter = this.filterOf(column.column);
-    const all = !this.base && this.filters.length === (filter ? 1 : 0);
+    const all = !this.base && this.tests === (filter ? 1 : 0);
     const sizes = all ? column.sizes : this.bySet(filter, column.bins(), column.sizes, column.scratch);
     return sizes.slice(1, Math.max(1, column.edges.length));
   }
@@ -151,7 +155,7 @@ export class Matches {
    */
   without(filter) {
     const { n, state } = this.matcher;
-    if (!this.base && this.filters.length === 1) return n;
+    if (!this.base && this.tests === 1) return n;
     let total = this.total;
     for (const row of this.near) if (state[row] === filter) total += 1;
     return total;
@@ -240,6 +244,21 @@ function failRange(state, codes, low, high, filter) {
     const code = codes[row];
     state[row] = next[((((code - low) | (high - code)) >>> 31) << 8) | state[row]];
   }
+}
+
+/**
+ * @param {Uint8Array} state
+ * @param {Uint32Array} rows ascending
+ * @param {number} filter which all others fail
+ */
+function failUnlisted(state, rows, filter) {
+  const next = steps(filter);
+  let row = 0;
+  for (let i = 0; i < rows.length; i++) {
+    for (const end = rows[i]; row < end; row++) state[row] = next[256 | state[row]];
+    row += 1;
+  }
+  for (; row < state.length; row++) state[row] = next[256 | state[row]];
 }
 
 /**

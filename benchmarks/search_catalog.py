@@ -224,8 +224,8 @@ def _by_frequency(column: Column) -> None:
     for i, found in enumerate(below):
         table[i, : len(found)] = found
     count = np.zeros(len(below), np.int64)
-    for start in range(0, len(rows), 1_000_000):  # cuts may split a row: only the order is at stake
-        part = slice(start, start + 1_000_000)
+    for start in range(0, len(rows), 200_000):  # cuts may split a row: only the order is at stake
+        part = slice(start, start + 200_000)
         all_ = table[column.codes[part]]
         pairs = rows[part, None] * len(below) + all_
         count += np.bincount(np.unique(pairs[all_ >= 0]) % len(below), minlength=len(below))

@@ -170,7 +170,8 @@ window.measure = (act) => new Promise((resolve) => {
   watch.observe(results, { attributes: true, attributeFilter: ['aria-busy'] });
   act();
 });
-const rest = () => new Promise((resolve) => setTimeout(resolve, 40));
+// Between two acts: the thumbnails come from the same machine and would compete with the page.
+const rest = () => new Promise((resolve) => setTimeout(resolve, 150));
 const type = (text) => {
   const box = document.querySelector('.md-header [data-search]');
   box.value = text;

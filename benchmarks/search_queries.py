@@ -27,11 +27,13 @@ class Oracle:
         self.bits = {c.column: _bits(c, catalog.n) for c in catalog.columns}
         self.everything = np.packbits(np.ones(self.n, np.uint8))
 
-    def ask(self, selection: Selection) -> tuple[int, dict[str, list[int]]]:
-        """Counts of a column answer the others' selections, not its own."""
+    def ask(self, selection: Selection, only: str = "") -> tuple[int, dict[str, list[int]]]:
+        """Counts of a column answer the others' selections, not its own; `only` of one column."""
         passed = {c: np.bitwise_or.reduce(self.bits[c][t], axis=0) for c, t in selection.items()}
         counts = {}
         for column, bits in self.bits.items():
+            if only and column != only:
+                continue
             others = self._all(rows for c, rows in passed.items() if c != column)
             counts[column] = [_count(term & others) for term in bits]
         return _count(self._all(passed.values())), counts
@@ -95,7 +97,7 @@ def _tick(
     again = [c for c in columns if c.column in now]
     fresh = [c for c in columns if c.column not in now]
     column = again[0] if again and rng.random() < 0.2 else fresh[int(rng.integers(len(fresh)))]
-    counts = oracle.ask(now)[1][column.column]
+    counts = oracle.ask(now, column.column)[1][column.column]
     chosen = now.get(column.column, [])
     open_ = [
         i for i, t in enumerate(column.terms) if counts[i] and t.shown and i not in chosen

@@ -32,6 +32,7 @@ export class Scorer {
     this.name = new Float64Array(n);
     this.sum = new Float64Array(n);
     this.rows = new Uint32Array(n);
+    this.marks = new Uint8Array(n);
     // Positive floats of 32 bits are in the order of their bits.
     this.score = new Float32Array(n);
     this.keys = new Uint32Array(this.score.buffer);
@@ -83,33 +84,27 @@ export class Scorer {
     const [first, ...others] = [...words].sort((a, b) => a.size - b.size);
     if (first.size === 0) return 0;
     let n = this.candidates(first);
-    this.sum.fill(0);
+    for (let i = 0; i < n; i++) this.sum[this.rows[i]] = 0;
     for (const word of [first, ...others]) n = this.keep(n, word);
     return n;
   }
 
   /**
-   * Rows among which all are that match a word.
+   * The rows that match a word, ascending, into `rows`.
    * @param {Match} word
    */
   candidates({ texts, genes, names }) {
-    const { n, rows, text } = this;
-    if (genes || names.length) {
-      for (let row = 0; row < n; row++) rows[row] = row;
-      return n;
+    const { marks, rows } = this;
+    marks.fill(0);
+    for (const posting of texts) for (const row of posting.rows) marks[row] = 1;
+    if (genes && this.geneCodes) mark(marks, this.geneCodes, genes.has);
+    for (const { codes, scores } of names) mark(marks, codes, Uint8Array.from(scores, (score) => (score > 0 ? 1 : 0)));
+    let n = 0;
+    for (let row = 0; row < marks.length; row++) {
+      rows[n] = row;
+      n += marks[row];
     }
-    let found = 0;
-    for (const posting of texts) {
-      for (const row of posting.rows) {
-        if (text[row] === 1) continue;
-        text[row] = 1;
-        rows[found++] = row;
-      }
-    }
-    const list = rows.subarray(0, found);
-    for (let i = 0; i < found; i++) text[list[i]] = 0;
-    if (texts.length > 1) list.sort();
-    return found;
+    return n;
   }
 
   /**
@@ -185,5 +180,5 @@ function raise(name, rows, codes, scores) {
  * @param {Uint8Array} mask by code
  */
 function mark(out, codes, mask) {
-  for (let row = 0; row < codes.length; row++) if (mask[codes[row]] === 1) out[row] = 1;
+  for (let row = 0; row < codes.length; row++) out[row] |= mask[codes[row]];
 }

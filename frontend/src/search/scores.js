@@ -7,7 +7,7 @@
  * @typedef {object} Match
  * @property {{rows: Uint32Array, impacts: Uint8Array, factor: number}[]} texts
  * @property {{has: Uint8Array, factor: number} | null} genes `has` by gene code
- * @property {{codes: Codes, scores: Float64Array}[]} names `scores` by set
+ * @property {{codes: Codes, scores: Float64Array, has: Uint8Array}[]} names `scores` by set, `has` where there is any
  * @property {number} size how many rows at most; 0: none
  */
 
@@ -96,9 +96,9 @@ export class Scorer {
   candidates({ texts, genes, names }) {
     const { marks, rows } = this;
     marks.fill(0);
-    for (const posting of texts) for (const row of posting.rows) marks[row] = 1;
+    for (const posting of texts) put(marks, posting.rows, 1);
     if (genes && this.geneCodes) mark(marks, this.geneCodes, genes.has);
-    for (const { codes, scores } of names) mark(marks, codes, Uint8Array.from(scores, (score) => (score > 0 ? 1 : 0)));
+    for (const { codes, has } of names) mark(marks, codes, has);
     let n = 0;
     for (let row = 0; row < marks.length; row++) {
       rows[n] = row;
@@ -128,9 +128,18 @@ export class Scorer {
       sum[row] += value;
       rows[kept++] = row;
     }
-    for (const posting of texts) for (const row of posting.rows) text[row] = 0;
+    for (const posting of texts) put(text, posting.rows, 0);
     return kept;
   }
+}
+
+/**
+ * @param {Uint8Array | Float64Array} out
+ * @param {Uint32Array} rows
+ * @param {number} value
+ */
+function put(out, rows, value) {
+  for (let i = 0; i < rows.length; i++) out[rows[i]] = value;
 }
 
 /**

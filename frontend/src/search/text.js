@@ -329,8 +329,11 @@ class Matching {
 
   done() {
     for (const [column, scores] of this.scores) {
+      const has = new Uint8Array(scores.length);
+      let n = 0;
+      for (let set = 0; set < scores.length; set++) n += has[set] = scores[set] > 0 ? 1 : 0;
       // A term may have no rows, or none of its own.
-      if (scores.some((score) => score > 0)) this.match.names.push({ codes: this.search.columns[column].codes, scores });
+      if (n) this.match.names.push({ codes: this.search.columns[column].codes, scores, has });
     }
     return this.match;
   }

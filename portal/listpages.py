@@ -83,7 +83,7 @@ class ListPages(PageWriter):
             shown=len(newest),
             cards=self.join("partials/card.html", newest, 1),
             rows=self.join("partials/row.html", newest, 1),
-            columns=[c for c in self.facets.columns if c.in_rail and c.values],
+            columns=[c for c in self.facets.columns if c.in_rail and _known(c)],
             addresses=self.facets.addresses,
             older=self.older("", len(self.listed)),
             search=self.shell.search,

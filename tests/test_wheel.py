@@ -37,6 +37,8 @@ def test_it_carries_templates_prose_schema_and_the_front_end(wheel):
         names = set(z.namelist())
     for name in (
         "portal/assets/manifest.json",
+        "portal/data/ontologies/overlay.yaml",
+        "portal/data/ontologies/terms.parquet",
         "portal/data/schema.yaml",
         "portal/docs/about.md",
         "portal/templates/init/site_config.yaml",

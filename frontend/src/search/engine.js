@@ -1,6 +1,6 @@
 /**
  * The search: facets, ranges, words and order over the static files of an index. The rules are those of
- * `docs/docs/search.md`; the Python side keeps the same, and `tests/search_cases.json` holds both to them.
+ * `docs/docs/searching.md`, the format that of `docs/docs/search-index.md`; `tests/search_cases.json` holds it to them.
  */
 import { RangeColumn, TermColumn } from './columns.js';
 import { unpack } from './decode.js';

@@ -36,7 +36,8 @@ export class Bar {
       return { view, radio };
     });
     this.columns = make('details', { class: 'p-menu p-cols' }, make('summary', { class: 'p-btn' }, 'Columns'), make('ul'));
-    part(root, '#export').before(this.columns);
+    this.columns.hidden = true;
+    part(root, '.p-sort').before(this.columns); // where it moves nothing else
     this.clear = make('button', { type: 'button', class: 'p-btn p-btn--bare' }, 'Clear all');
     this.clear.addEventListener('click', act.clear);
     this.done = make('a', { class: 'p-btn p-btn--go', href: '#results' });
@@ -54,7 +55,6 @@ export class Bar {
     const label = (/** @type {string} */ key) => SORTS[key] ?? this.engine.ranges.find(({ column }) => column === key)?.label ?? key;
     this.sort.replaceChildren(...[...new Set([...sorts, now])].map((key) => make('option', { value: key }, label(key))));
     this.sort.value = now;
-    this.columns.hidden = view !== 'table';
     this.choices(columns.length ? columns : usual(this.engine));
   }
 
@@ -79,6 +79,7 @@ export class Bar {
   count(state, total) {
     const n = active(state, this.engine);
     const all = total === this.engine.n;
+    this.columns.hidden = state.view !== 'table';
     this.heading.replaceChildren(artifacts(total), ...(all ? [] : [' ', make('span', { class: 'p-muted p-sm' }, `of ${number(this.engine.n)}`)]));
     this.badge.hidden = n === 0;
     this.badge.replaceChildren(String(n), make('span', { class: 'p-vh' }, ' active'));

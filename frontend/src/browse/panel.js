@@ -36,7 +36,7 @@ export class Panel {
       const details = place(range.column);
       return details ? [new RangeFilter(details, range, (chosen) => act.range(range.column, chosen))] : [];
     });
-    set(rail, { role: 'group', 'aria-label': 'Filters' });
+    set(rail, { role: 'search', 'aria-label': 'Filters' });
   }
 
   /**

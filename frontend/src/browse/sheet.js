@@ -32,7 +32,7 @@ export function sheet(rail) {
   const close = () => {
     if (!isOpen()) return;
     rail.classList.remove('p-rail--open');
-    rail.setAttribute('role', 'group');
+    rail.setAttribute('role', 'search');
     rail.removeAttribute('aria-modal');
     for (const element of behind) element.inert = false;
     document.documentElement.classList.remove('p-still');

@@ -64,7 +64,7 @@ def index_text(documents: Documents) -> TextIndex:
     """Count the words of every row and of every list of genes."""
     n = len(documents)
     lengths = np.zeros(n, np.int64)
-    parts = [_count(documents, a, min(a + _ROWS, n), lengths) for a in range(0, n, _ROWS)]
+    parts = [_count(documents, a, min(a + _ROWS, n), lengths) for a in range(0, max(n, 1), _ROWS)]
     average = float(lengths.sum() / n) if n else 0.0
     parts += _count_genes(documents.gene_lists, n)
 

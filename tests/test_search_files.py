@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from portal import search_text
 from portal.search import FIELDS, Documents, RangeInfo, TermColumn, TermInfo, write_index
 from portal.search_container import narrow, pack, squeeze, unpack
 from portal.search_facets import facet_arrays, rounded
@@ -105,7 +107,7 @@ class TestContainer:
 
 class TestFacets:
     @quick
-    @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), max_size=30))
+    @given(st.lists(st.lists(st.integers(0, 9), max_size=6), max_size=30))
     def test_sets_come_back_in_order_of_frequency(self, rows: list[list[int]]) -> None:
         offsets = np.concatenate(([0], np.cumsum([len(r) for r in rows], dtype=np.int64)))
         codes = np.array([c for r in rows for c in r], np.int32)
@@ -192,6 +194,14 @@ class TestText:
         assert {p for p, at in shards_of.items() if len(at) > 3} <= set(stars)
         assert stars == {p: best.get(p, {}) for p in stars}
 
+    def test_the_pieces_of_the_work_leave_no_trace(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        texts = [f"w{i % 7} x{i} é{i % 3} same same" for i in range(40)]
+        given_ = made(texts, genes=[[f"g{i}", "same"] for i in range(9)])
+        whole = list(shards(index_text(given_), 64))
+        monkeypatch.setattr(search_text, "_ROWS", 7)
+        monkeypatch.setattr(search_text, "_STRINGS", 5)
+        assert list(shards(index_text(given_), 64)) == whole
+
     def test_a_frequent_prefix_has_a_term(self) -> None:
         texts = [f"ab{i:03} abc{i:03}" for i in range(200)]
         terms = [t for _, data in shards(index_text(made(texts)), 256) for t in shard(data)]
@@ -257,6 +267,17 @@ class TestIndex:
     def test_rows_of_the_catalog_are_by_id(self, found: Decoded) -> None:
         ids = documents().ids.to_pylist()
         assert sorted(ids) == [ids[found.rows.index(i)] for i in range(len(ids))]
+
+    def test_nothing_at_all(self, tmp_path: Path) -> None:
+        found = read(tmp_path, write_index(made([]), tmp_path))
+        assert (found.header["n"], found.shards, found.cards) == (0, [], [])
+
+    def test_a_facet_beside_the_rail_is_marked(self, tmp_path: Path) -> None:
+        one = TermColumn(
+            "c", "C", "value", [TermInfo("x")], np.array([0, 1]), np.array([0]), in_rail=False
+        )
+        found = read(tmp_path, write_index(replace(made(["a"]), facets=[one]), tmp_path))
+        assert found.header["facets"][0]["rail"] is False
 
     def test_same_documents_same_bytes(self, tmp_path: Path) -> None:
         for name in ("a", "b"):

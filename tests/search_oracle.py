@@ -222,8 +222,15 @@ class Oracle:
         """Words one typo away: what they match, and which they are."""
         found_text: Matches = {}
         found_names: Matches = {}
+        if not is_guessed(word):
+            return {}, []
         known = {w for w in self.dictionary if distance(w, word) == 1}
-        named = {w for ws in self.name_words.values() for w in ws if distance(w, word) == 1}
+        named = {
+            w
+            for ws in self.name_words.values()
+            for w in ws
+            if is_guessed(w) and distance(w, word) == 1
+        }
         for w in known:
             for row, q in self.impact[w].items():
                 better(found_text, row, 0.4 * self.idf(len(self.impact[w])) * q / 15)
@@ -278,11 +285,12 @@ class Oracle:
         known = Counter(self.dictionary)
         for term, ws in self.name_words.items():
             for w in ws:
-                known[w] += self.count[term]
+                if is_guessed(w):
+                    known[w] += self.count[term]
         near: dict[str, list[str]] = {}
         for word in text.missing:
             limit = 2 if len(word) >= 5 else 1
-            found = [(distance(w, word), -n, w) for w, n in known.items()]
+            found = [(distance(w, word), -n, w) for w, n in known.items() if is_guessed(word)]
             near[word] = [w for d, _, w in sorted(found) if d <= limit][:3]
         if not near or not all(near.values()):
             return []
@@ -368,6 +376,11 @@ def title_key(title: str) -> str:
     """Words, with numbers by their value."""
     line = " ".join(w for w in words(title) if w)
     return re.sub(r"\d+", lambda m: m[0].zfill(12), line)
+
+
+def is_guessed(word: str) -> bool:
+    """Words with a number in them are not: another year or accession is another thing."""
+    return not any(unicodedata.category(c)[0] == "N" for c in word)
 
 
 def better(found: Matches, row: int, score: float) -> None:

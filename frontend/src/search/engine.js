@@ -226,7 +226,9 @@ export class Engine {
     return {
       total: matches.total,
       counts: Object.fromEntries(this.columns.map((column) => [column.column, matches.counts(column)])),
-      histograms: Object.fromEntries(this.rangeColumns.map((range) => [range.column, { edges: range.edges, counts: matches.bars(range) }])),
+      histograms: Object.fromEntries(this.rangeColumns.map((range) => (
+        [range.column, { edges: range.edges, counts: matches.bars(range) }]
+      ))),
       rows: keys ? page(matches.all(), keys, skip, query.size) : matches.newest(skip, query.size),
       found: plan?.found ?? [],
       corrected: plan?.corrected ?? [],

@@ -104,7 +104,7 @@ export class Names {
   called(name) {
     const key = name.join(' ');
     const rarest = name.map((word) => this.equal(word)).reduce((a, b) => (b.length < a.length ? b : a));
-    return rarest.filter(({ column, term }) => this.namesOf(this.columns[column], term).some((other) => other.join(' ') === key));
+    return rarest.filter((place) => this.of(place).some((other) => other.join(' ') === key));
   }
 
   /** @param {Place} place */

@@ -43,6 +43,7 @@ const NAME_ABOVE = 0.3;
 const LETTERS_TO_CORRECT = 4;
 const LETTERS_FOR_TWO = 5;
 const SUGGESTIONS = 3;
+const NUMBER = /\p{N}/u;
 
 export class TextSearch {
   /**
@@ -108,16 +109,21 @@ export class TextSearch {
    */
   async planWords(words, typing) {
     const last = words.length - 1;
-    const looked = await Promise.all(words.map((word, i) => this.lookUp(word, typing && i === last && letters(word) >= 2)));
+    const begins = (/** @type {number} */ i) => typing && i === last && letters(words[i]) >= 2;
+    const looked = await Promise.all(words.map((word, i) => this.lookUp(word, begins(i))));
     /** @type {Plan} */
     const plan = { words, found: [], corrected: [], missing: [], score: (scorer) => scorer.all(looked) };
     for (let i = 0; i < words.length; i++) {
       const word = words[i];
       if (looked[i].size) {
-        plan.found.push({ word, prefix: typing && i === last && letters(word) >= 2 });
+        plan.found.push({ word, prefix: begins(i) });
         continue;
       }
-      const { match, to } = letters(word) >= LETTERS_TO_CORRECT ? await this.lookUpNear(word) : { match: looked[i], to: [] };
+      if (letters(word) < LETTERS_TO_CORRECT) {
+        plan.missing.push(word);
+        continue;
+      }
+      const { match, to } = await this.lookUpNear(word);
       looked[i] = match;
       if (!match.size) plan.missing.push(word);
       else {
@@ -182,9 +188,9 @@ export class TextSearch {
    * @param {string} word
    */
   async lookUpNear(word) {
-    const dictionary = await this.dictionary();
     const to = (await this.near(word, 1)).filter((other) => other !== word).sort(compare);
-    const postings = await Promise.all(to.map((other) => (dictionary.has(other) ? this.shards.exact(other) : null)));
+    const dictionary = to.length ? await this.dictionary() : null;
+    const postings = await Promise.all(to.map((other) => (dictionary?.has(other) ? this.shards.exact(other) : null)));
     const match = new Matching(this);
     to.forEach((other, i) => {
       const posting = postings[i];
@@ -195,16 +201,17 @@ export class TextSearch {
   }
 
   /**
-   * Words of the dictionary and of names at most so far from one: nearest first, then the most frequent.
+   * Words of the dictionary and of names at most so far from one: nearest first, then the most frequent. None has a
+   * number in it: another year or accession is another thing.
    * @param {string} word
    * @param {number} most
    * @returns {Promise<string[]>}
    */
   async near(word, most) {
+    if (NUMBER.test(word)) return [];
     const dictionary = await this.dictionary();
-    const named = this.names.table.words;
-    const found = [...near(word, dictionary.keys(), most), ...near(word, named, most).filter((other) => !dictionary.has(other.word))];
-    return found
+    const named = this.names.table.words.filter((other) => !dictionary.has(other) && !NUMBER.test(other));
+    return [...near(word, dictionary.keys(), most), ...near(word, named, most)]
       .map((other) => ({ ...other, rows: (dictionary.get(other.word) ?? 0) + this.rowsNamed(other.word) }))
       .sort((a, b) => a.distance - b.distance || b.rows - a.rows || compare(a.word, b.word))
       .map((other) => other.word);

@@ -71,6 +71,7 @@ window.run = async ({ name, base, budget, texts: withText, index }) => {
   const { times, answers } = await clock(contender, clicks, budget);
   const wrong = answers.map((answer, i) => faults(plan.columns, answer, plan.clicks[i]));
   const out = { load, n: first.total, clicks: times, wrong, texts: [], note: contender.note ?? '' };
+  await window.told(out); // what is known should the texts take too long
   if (withText) {
     const queries = plan.texts.map((q) => ({ q, terms: {} }));
     await clock(contender, queries, budget / 2); // fetches what a text needs

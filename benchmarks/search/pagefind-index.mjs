@@ -1,5 +1,5 @@
 /** Builds Pagefind's index from rows.json: `node pagefind-index.mjs FOLDER`. */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { close, createIndex } from 'pagefind';
 
@@ -30,5 +30,12 @@ for (const row of rows) {
   });
   if (errors.length) throw new Error(errors.join('\n'));
 }
-await index.writeFiles({ outputPath: path.join(folder, 'pagefind') });
+// Written here: what its own program writes may be cut off when it is closed.
+const { errors, files } = await index.getFiles();
+if (errors.length) throw new Error(errors.join('\n'));
+for (const file of files) {
+  const target = path.join(folder, 'pagefind', file.path);
+  mkdirSync(path.dirname(target), { recursive: true });
+  writeFileSync(target, file.content);
+}
 await close();

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, it } from 'node:test';
-import { TABLE, asked, open, place } from './search-kit.js';
+import { FIXTURE, TABLE, asked, open, place } from './search-kit.js';
 
 const engine = await open();
 /** @type {string[]} */
 const ids = TABLE.rows.map((/** @type {any} */ row) => row.id);
+
+/** What each row scores in each case, as Python works it out. @type {Record<string, Record<string, number>>} */
+const SCORES = JSON.parse(readFileSync(path.join(FIXTURE, 'scores.json'), 'utf8'));
 
 /**
  * The bars of the values that a case names.
@@ -17,6 +22,18 @@ function bars(edges, values) {
   for (const value of values) out[Math.min(last, edges.findLastIndex((edge) => edge <= value))] += 1;
   return out;
 }
+
+describe('scores', () => {
+  for (const { name, query } of TABLE.cases) {
+    it(name, async () => {
+      const plan = await engine.text.plan(query.q ?? '');
+      const scores = new Float32Array(plan ? engine.text.rank(plan).keys.buffer : 0);
+      const rows = plan ? engine.text.rank(plan).rows : [];
+      assert.deepEqual(Array.from(rows, (row) => ids[row]).sort(), Object.keys(SCORES[name]).sort());
+      for (const row of rows) assert.ok(Math.abs(scores[row] - SCORES[name][ids[row]]) < 2e-6, `${ids[row]}: ${scores[row]}`);
+    });
+  }
+});
 
 describe('the table of cases', () => {
   for (const expected of TABLE.cases) {

@@ -8,7 +8,7 @@ import { Tree } from './tree.js';
  * @typedef {import('./decode.js').Column} Column
  * @typedef {import('./decode.js').Header} Header
  * @typedef {import('./tree.js').Term} Term
- * @typedef {{offsets: Uint32Array, items: Uint32Array}} Lists many short lists in one: list i is items[offsets[i]..offsets[i + 1]]
+ * @typedef {{offsets: Uint32Array, items: Uint32Array}} Lists many in one: list i is items[offsets[i]..offsets[i + 1]]
  */
 
 /** Bars of a histogram, at most. */
@@ -29,7 +29,11 @@ export class TermColumn {
     const hidden = new Set(given.hidden);
     /** @type {Term[]} */
     this.terms = given.labels.map((label, i) => ({
-      label, id: given.ids[i] ?? '', synonyms: given.synonyms[i] ?? [], parents: given.parents[i] ?? [], shown: !hidden.has(i),
+      label,
+      id: given.ids[i] ?? '',
+      synonyms: given.synonyms[i] ?? [],
+      parents: given.parents[i] ?? [],
+      shown: !hidden.has(i),
     }));
     this.tree = new Tree(this.terms);
     this.codes = codesOf(arrays, given.column);

@@ -6,10 +6,22 @@ import { compare } from './fold.js';
 /**
  * @typedef {Uint8Array | Uint16Array | Uint32Array} Codes
  * @typedef {Codes | Float64Array} Column
+ * @typedef {object} FacetHeader
+ * @property {string} column
+ * @property {string} label
+ * @property {'term' | 'value'} kind
+ * @property {string[]} labels of the terms
+ * @property {string[]} ids empty where there is none
+ * @property {string[][]} synonyms
+ * @property {number[][]} parents
+ * @property {number[]} hidden terms that are only found by text
+ */
+
+/**
  * @typedef {object} Header
  * @property {number} format
  * @property {number} n
- * @property {{column: string, label: string, kind: 'term' | 'value', labels: string[], ids: string[], synonyms: string[][], parents: number[][], hidden: number[]}[]} facets
+ * @property {FacetHeader[]} facets
  * @property {{column: string, label: string, kind: 'count' | 'bytes' | 'date'}[]} ranges
  * @property {[string, 'u8' | 'u16' | 'u32' | 'f64', number][]} arrays
  * @property {{first: string[]}} text
@@ -57,7 +69,9 @@ export function join(planes, kind, n) {
   if (kind === 'u32') {
     const out = new Uint32Array(n);
     const [b, c, d] = [n, 2 * n, 3 * n];
-    for (let i = 0; i < n; i++) out[i] = planes[i] | (planes[i + b] << 8) | (planes[i + c] << 16) | (planes[i + d] << 24);
+    for (let i = 0; i < n; i++) {
+      out[i] = planes[i] | (planes[i + b] << 8) | (planes[i + c] << 16) | (planes[i + d] << 24);
+    }
     return out;
   }
   const out = new Float64Array(n);

@@ -42,7 +42,7 @@ export { IndexError };
  * @property {{word: string, prefix: boolean}[]} found what to highlight, folded
  * @property {{from: string, to: string[]}[]} corrected
  * @property {string[]} suggestions where nothing was found
- * @property {{kind: 'text' | 'terms' | 'ranges', column?: string, total: number}[]} drop the totals without each filter, where nothing was found
+ * @property {{kind: 'text' | 'terms' | 'ranges', column?: string, total: number}[]} drop totals without each filter, likewise
  * @property {number} ms
  */
 
@@ -92,7 +92,8 @@ export class Engine {
     this.columns = header.facets.map((facet) => new TermColumn(facet, arrays));
     this.rangeColumns = header.ranges.map((range) => new RangeColumn(range, arrays));
     this.matcher = new Matcher(header.n);
-    const hashes = (/** @type {string} */ array) => /** @type {Uint32Array} */ (arrays.get(array) ?? new Uint32Array(0));
+    const none = new Uint32Array(0);
+    const hashes = (/** @type {string} */ name) => /** @type {Uint32Array} */ (arrays.get(name) ?? none);
     this.text = new TextSearch({
       files, header, columns: this.columns, hashes: hashes('text.hash'),
       geneCodes: /** @type {Codes | undefined} */ (arrays.get('genes.codes')) ?? null,

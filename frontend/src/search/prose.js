@@ -33,7 +33,8 @@ export function findProse(pages, q) {
     if (!tests.every((test) => inTitle.some(test) || inText.some(test))) continue;
     const titled = tests.filter((test) => inTitle.some(test)).length;
     const hits = inText.filter((word) => tests.some((test) => test(word))).length;
-    found.push({ title, address, excerpt: excerpt(text, tests), hits, rank: titled * IN_TITLE + Math.min(hits, IN_TITLE - 1) });
+    const rank = titled * IN_TITLE + Math.min(hits, IN_TITLE - 1);
+    found.push({ title, address, excerpt: excerpt(text, tests), hits, rank });
   }
   return found.sort((a, b) => b.rank - a.rank).slice(0, MOST).map(({ rank, ...hit }) => hit);
 }

@@ -12,7 +12,7 @@ import { Tree } from './tree.js';
  * @typedef {import('./tree.js').Term} Term
  * @typedef {{column: string, label: string, kind: 'term' | 'value', terms: Term[]}} FacetData
  * @typedef {Pick<Worker, 'postMessage' | 'addEventListener' | 'terminate'>} Other
- * @typedef {{address: string, resolve: (value: any) => void, reject: (error: Error) => void}} Waiting
+ * @typedef {{resolve: (value: any) => void, reject: (error: Error) => void}} Waiting
  */
 
 /**
@@ -21,7 +21,7 @@ import { Tree } from './tree.js';
  * @param {string} name the file of facets
  * @param {{make?: (script: string | URL) => Other}} [options]
  */
-export async function openRemote(script, base, name, { make = (address) => new Worker(address, { type: 'module' }) } = {}) {
+export async function openRemote(script, base, name, { make = start } = {}) {
   const line = new Line(make(script), String(script));
   try {
     // The worker would take an address as relative to its script.
@@ -31,6 +31,11 @@ export async function openRemote(script, base, name, { make = (address) => new W
     line.worker.terminate();
     throw error;
   }
+}
+
+/** @param {string | URL} script */
+function start(script) {
+  return new Worker(script, { type: 'module' });
 }
 
 /** Questions to a worker and the answers to them. */
@@ -59,7 +64,7 @@ class Line {
   call(method, ...args) {
     const id = this.next++;
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, { address: this.address, resolve, reject });
+      this.waiting.set(id, { resolve, reject });
       this.worker.postMessage({ id, method, args });
     });
   }
@@ -79,7 +84,8 @@ class Line {
    * @param {string} [message]
    */
   broken(message) {
-    for (const { reject } of this.waiting.values()) reject(new IndexError(message || 'The search could not be started', this.address));
+    const error = new IndexError(message || 'The search could not be started', this.address);
+    for (const { reject } of this.waiting.values()) reject(error);
     this.waiting.clear();
   }
 }
@@ -96,7 +102,10 @@ export class Remote {
     /** @type {FacetMeta[]} */
     this.facets = facets.map((facet) => {
       const tree = new Tree(facet.terms);
-      return { ...facet, roots: () => tree.roots(), children: (i) => tree.children(i), ancestors: (i) => tree.ancestors(i) };
+      return {
+        ...facet,
+        roots: () => tree.roots(), children: (i) => tree.children(i), ancestors: (i) => tree.ancestors(i),
+      };
     });
   }
 

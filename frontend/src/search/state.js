@@ -193,7 +193,9 @@ function readDay(text, last) {
   first.setUTCFullYear(/** @type {number} */ (year), (month ?? 1) - 1, day ?? 1);
   if (month !== undefined && first.getUTCMonth() !== month - 1) return undefined;
   if (day !== undefined && first.getUTCDate() !== day) return undefined;
-  if (last && day === undefined) first.setUTCFullYear(/** @type {number} */ (year) + (month === undefined ? 1 : 0), month ?? 0, 0);
+  if (last && day === undefined) {
+    first.setUTCFullYear(/** @type {number} */ (year) + (month === undefined ? 1 : 0), month ?? 0, 0);
+  }
   return Math.round(first.getTime() / DAY);
 }
 

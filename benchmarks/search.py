@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import pickle
 import resource
 import shutil
@@ -68,6 +69,11 @@ def main() -> None:
 
 def run(sizes: Iterable[int], names: list[str], *, quick: bool, page: bool) -> dict[str, Any]:
     """Everything at every size; prints tables as they are done."""
+    busy, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if busy > cores / 2:
+        say(
+            f"{busy:.1f} programs wait for {cores} cores: times will be too long, above all the page's"
+        )
     modules = install(CACHE / "npm")
     bundle(modules, CACHE / "pages")
     figures: dict[str, Any] = {}

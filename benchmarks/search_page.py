@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.search_browser import Server, open_browser, serving
 from benchmarks.search_catalog import RANGES, Catalog, cards_of
 
@@ -75,6 +77,7 @@ def _facets(catalog: Catalog, counts: dict[str, list[int]]) -> Any:
 
     columns = []
     for c in catalog.columns:
+        own = np.bincount(c.codes, minlength=len(c.terms)).tolist()
         values = [
             FacetValue(
                 label=t.label,
@@ -82,6 +85,7 @@ def _facets(catalog: Catalog, counts: dict[str, list[int]]) -> Any:
                 slug=slugify(t.label),
                 synonyms=t.synonyms,
                 records=range(counts[c.column][i]),  # pyright: ignore[reportArgumentType]
+                own=range(own[i]),  # pyright: ignore[reportArgumentType]
                 parents=t.parents,
                 shown=t.shown,
                 address=f"by/{c.column}/{slugify(t.label)}/",
@@ -181,13 +185,15 @@ window.clicks = async (many) => {
   let state = 12345;
   const random = () => (state = (state * 1103515245 + 12345) % 2147483648) / 2147483648;
   const times = [];
+  const open = () => [...document.querySelectorAll('#filters .p-opt input')]
+    .filter((box) => box.offsetParent && !box.closest('.p-zero'));
+  if (!open().length) throw new Error('the panel has no boxes to tick');
   while (times.length < many) {
     if (times.length % 5 === 0 && document.querySelector('.p-chips')) {
       const clear = [...document.querySelectorAll('.p-chips button')].at(-1);
       await window.measure(() => clear.click());
     }
-    const boxes = [...document.querySelectorAll('#filters .p-opt input')]
-      .filter((box) => box.offsetParent && !box.closest('.p-zero'));
+    const boxes = open();
     const box = boxes[Math.floor(random() * boxes.length)];
     await rest();
     times.push(await window.measure(() => box.click()));

@@ -1,7 +1,7 @@
 /**
- * Builds the scripts of the site into `portal/assets/`: `page`, `view` and `browse` for the pages, `worker` for searches
- * in large collections, `export` for whoever takes a selection away, Vitessce and its chunks for whoever opens a view,
- * the licences of all that is bundled, and `manifest.json`, which names them.
+ * Builds the scripts of the site into `portal/assets/`: `page`, `view` and `browse` for the pages, `later` for the first
+ * word that is searched, `worker` for large collections, `export` for whoever takes a selection away, Vitessce and its
+ * chunks for whoever opens a view, the licences of all that is bundled, and `manifest.json`, which names them.
  * Names carry a hash of the content, so a host may keep them for ever. Nothing is done where nothing changed.
  */
 import { build } from 'esbuild';
@@ -18,15 +18,14 @@ const CACHE = path.join(HERE, '.cache');
 const OUT = path.join(HERE, '..', 'portal', 'assets');
 const STAMP = path.join(CACHE, 'built.json');
 
-const ENTRIES = ['vitessce/vitessce', 'view', 'page', 'browse', 'export', 'worker'];
+const ENTRIES = ['vitessce/vitessce', 'view', 'page', 'browse', 'later', 'export', 'worker'];
 const PAGES = {
   page: 'src/page.js',
   view: 'src/view.js',
-  browse: 'src/browse/main.js',
+  later: 'src/browse/later.js',
   export: 'src/browse/export.js',
   worker: 'src/search/worker.js',
 };
-for (const [name, file] of Object.entries(PAGES)) if (!existsSync(path.join(HERE, file))) delete /** @type {any} */ (PAGES)[name]; // TODO
 const REMOTE = /(?:https?:|wss?:)?\/\/[\w.-]*(?:cdn\.vitessce|data-1\.vitessce|storage\.googleapis\.com\/vitessce|execute-api|unpkg\.com|gstatic\.com|githubusercontent)[\w./@-]*/g;
 
 /** @typedef {{path: string, contents: Uint8Array}} Output */
@@ -66,10 +65,19 @@ const COMMON = {
   logLevel: 'error',
 };
 
+/** In the page's bundle the search of words is fetched with the first word. @type {import('esbuild').Plugin} */
+const lateWords = {
+  name: 'late-words',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/text\.js$/ }, () => ({ path: path.join(SOURCE, 'browse', 'latewords.js') }));
+  },
+};
+
 /** @param {string} folder of the unpacked Vitessce */
 async function bundle(folder) {
   const results = await Promise.all([
     build({ ...COMMON, entryPoints: PAGES }),
+    build({ ...COMMON, entryPoints: { browse: 'src/browse/main.js' }, plugins: [lateWords] }),
     build({
       ...COMMON,
       entryPoints: { 'vitessce/vitessce': 'src/vitessce.js' },
@@ -149,7 +157,7 @@ function write(files, names) {
   const current = new Set(files.map((file) => file.path));
   for (const entry of readdirSync(OUT, { recursive: true, withFileTypes: true })) {
     const file = slashes(path.relative(OUT, path.join(entry.parentPath, entry.name)));
-    const ours = /^(vitessce\/|(page|view|browse|export|worker)-[A-Z0-9]+\.js$)/.test(file);
+    const ours = /^(vitessce\/|(page|view|browse|later|export|worker)-[A-Z0-9]+\.js$)/.test(file);
     if (entry.isFile() && ours && !current.has(file)) rmSync(path.join(OUT, file));
   }
 }

@@ -167,6 +167,7 @@ def test_two_values_of_a_facet_add_up_and_two_facets_cut_down(address, browser, 
     assert total(page) == len([r for r in found if r["organism"] == "Mus musculus"])
     assert page.locator(".p-chips").inner_text().count("or") >= 1
     page.get_by_role("button", name="Tissue lung remove").click()
+    settle(page)
     assert "lung" not in page.locator(".p-chips").inner_text()
     page.get_by_role("button", name="Clear all").first.click()
     assert total(page) == len(rows)

@@ -1,7 +1,7 @@
 /** What stands above the results: how many there are, how they are sorted, as what they are shown. */
 import { active } from './chips.js';
+import { chooser, usual } from './columns.js';
 import { make, part, write } from './dom.js';
-import { chooser, usual } from './table.js';
 import { artifacts, number } from './words.js';
 
 /** @typedef {import('./types.js').State} State */
@@ -95,4 +95,20 @@ export class Bar {
     this.heading.tabIndex = -1;
     this.heading.focus({ preventScroll: true });
   }
+}
+
+/** A menu closes with Escape and when something else is clicked. @param {Document} page */
+export function closeMenus(page) {
+  const open = () => /** @type {NodeListOf<HTMLDetailsElement>} */ (page.querySelectorAll('details.p-menu[open]'));
+  page.addEventListener('click', (event) => {
+    for (const menu of open()) if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false;
+  });
+  page.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    for (const menu of open()) {
+      const inside = menu.contains(page.activeElement);
+      menu.open = false;
+      if (inside) menu.querySelector('summary')?.focus();
+    }
+  });
 }

@@ -3,10 +3,10 @@
  * address. The address is the state; each part of the page is drawn from it and from the engine's answer.
  */
 import { read, write } from '../search/state.js';
-import { Bar, sorting } from './bar.js';
+import { Bar, closeMenus, sorting } from './bar.js';
 import { chips } from './chips.js';
 import { make, part, set } from './dom.js';
-import { ExportMenu, closeMenus } from './exports.js';
+import { later } from './lazy.js';
 import { List } from './list.js';
 import { Panel } from './panel.js';
 import { corrected, docs, failure } from './results.js';
@@ -84,15 +84,14 @@ export class Browse {
     this.list = new List(this.results, engine);
     if (window.location.search.length < 2) this.list.adopt();
     this.sheet = sheet(part(root, '#filters'));
-    const catalog = new URL(root.dataset.catalog ?? '', document.baseURI).href;
-    this.exports = new ExportMenu(/** @type {HTMLDetailsElement} */ (part(root, '#export')), root.dataset.more ?? '', catalog, () => ({
-      engine, query: this.state.query, total: this.total, catalog, page: window.location.href, site: document.title.split(' · ').at(-1) ?? '',
-    }));
+    this.menu = /** @type {HTMLDetailsElement} */ (part(root, '#export'));
+    for (const event of ['pointerenter', 'focusin', 'toggle']) this.menu.addEventListener(event, () => void this.offer());
     this.listen();
     root.dataset.live = '';
   }
 
   listen() {
+    this.search?.addEventListener('focus', () => void later().catch(() => undefined));
     this.search?.addEventListener('input', () => this.typed());
     this.search?.form?.addEventListener('submit', (event) => {
       event.preventDefault();
@@ -116,6 +115,23 @@ export class Browse {
     }, { passive: true });
     window.addEventListener('pagehide', keepPlace);
     closeMenus(document);
+  }
+
+  /** The menu of exports is made when somebody comes near it. */
+  async offer() {
+    if (this.offered) return;
+    this.offered = true;
+    try {
+      const { ExportMenu } = await later();
+      const catalog = new URL(this.root.dataset.catalog ?? '', document.baseURI).href;
+      this.exports = new ExportMenu(this.menu, this.root.dataset.more ?? '', catalog, () => ({
+        engine: this.engine, query: this.state.query, total: this.total, catalog, page: window.location.href, site: document.title.split(' · ').at(-1) ?? '',
+      }));
+      this.exports.show(this.total, this.total === this.engine.n);
+    } catch (error) {
+      this.offered = false; // the whole files are there all the same
+      console.warn('The menu of exports could not be loaded:', error);
+    }
   }
 
   fromAddress(search = window.location.search) {
@@ -175,7 +191,8 @@ export class Browse {
     try {
       const result = await this.engine.search(query);
       if (turn !== this.turn) return;
-      const made = await this.list.make(state, result, { now: sorting(query), by: (sort) => this.change({ sort: sort || 'relevance' }) });
+      const href = (/** @type {Partial<Query>} */ change) => this.href(change);
+      const made = await this.list.make(state, result, { now: sorting(query), by: (sort) => this.change({ sort: sort || 'relevance' }) }, href);
       const pages = await Promise.race([prose, new Promise((done) => { setTimeout(done, PATIENCE); })]);
       if (turn !== this.turn) return;
       this.draw(state, result, made, pages ?? NO_PROSE);
@@ -199,7 +216,7 @@ export class Browse {
     this.root.querySelector('.p-fail')?.remove();
     this.panel.show(state.query, result);
     this.bar.count(state, result.total);
-    this.exports.show(result.total, result.total === this.engine.n);
+    this.exports?.show(result.total, result.total === this.engine.n);
     this.drawAbove(state, result, prose);
     this.list.show(state, result, made, (change) => this.href(change));
   }

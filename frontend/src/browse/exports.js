@@ -81,19 +81,3 @@ function save({ name, type, parts }) {
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
-
-/** A menu closes with Escape and when something else is clicked. @param {Document} page */
-export function closeMenus(page) {
-  const open = () => /** @type {NodeListOf<HTMLDetailsElement>} */ (page.querySelectorAll('details.p-menu[open]'));
-  page.addEventListener('click', (event) => {
-    for (const menu of open()) if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false;
-  });
-  page.addEventListener('keydown', (event) => {
-    if (event.key !== 'Escape') return;
-    for (const menu of open()) {
-      const inside = menu.contains(page.activeElement);
-      menu.open = false;
-      if (inside) menu.querySelector('summary')?.focus();
-    }
-  });
-}

@@ -1,14 +1,15 @@
 /** The results themselves: cards that stay where they are while others come and go, or a table made from them. */
+import { usual } from './columns.js';
 import { make } from './dom.js';
 import { mark, unmark } from './highlight.js';
-import { nothing, pages } from './results.js';
-import { table, usual } from './table.js';
+import { later } from './lazy.js';
+import { pages } from './results.js';
 
 /**
  * @typedef {import('./types.js').Engine} Engine
  * @typedef {import('./types.js').Result} Result
  * @typedef {import('./types.js').State} State
- * @typedef {{items: Element[], table: HTMLElement | null}} Made
+ * @typedef {{items: Element[], other: HTMLElement | null}} Made cards, or what stands in their place
  */
 
 export class List {
@@ -34,17 +35,23 @@ export class List {
    * @param {State} state
    * @param {Result} result
    * @param {{now: string, by: (sort: string) => void}} sort
+   * @param {import('./results.js').Href} href
    * @returns {Promise<Made>}
    */
-  async make({ view, columns }, { rows }, sort) {
+  async make(state, result, sort, href) {
+    const { view, columns } = state;
+    const { rows } = result;
+    if (!result.total && this.engine.n) return { items: [], other: (await later()).nothing(result, state, this.engine, href) };
     const missing = rows.filter((row) => !this.cards.has(row));
     const html = missing.length ? await this.engine.cards(missing) : [];
     const cards = new Map(this.cards);
     missing.forEach((row, i) => cards.set(row, fromTemplate(html[i])));
     const items = rows.map((row) => /** @type {Element} */ (cards.get(row)));
     for (const item of items) unmark(item);
-    const wanted = columns.length ? columns : usual(this.engine);
-    return { items, table: view === 'table' && rows.length ? await table(this.engine, rows, items, wanted, sort) : null };
+    if (view !== 'table' || !rows.length) return { items, other: null };
+    const { table } = await later();
+    const content = await table(this.engine, rows, items, columns.length ? columns : usual(this.engine), sort);
+    return { items, other: make('div', { class: 'p-scroll p-as-table', tabindex: 0, role: 'region', 'aria-label': 'Artifacts as a table' }, content) };
   }
 
   /**
@@ -57,8 +64,9 @@ export class List {
     this.cards = new Map(result.rows.map((row, i) => [row, made.items[i]]));
     const old = [...this.results.querySelectorAll(':scope > :is(.p-grid, .p-as-table, .p-state, .p-pages)')];
     const grid = old.find((element) => element.matches('.p-grid'));
-    const stays = !made.table && grid?.children.length === made.items.length && made.items.every((item, i) => grid.children[i] === item);
-    const list = stays && grid ? grid : this.list(state, result, made, href);
+    const stays = !made.other && grid?.children.length === made.items.length && made.items.every((item, i) => grid.children[i] === item);
+    // Made anew, since a list that is moved down by what comes above it would be seen to jump.
+    const list = stays && grid ? grid : made.other ?? make('ul', { class: 'p-grid' }, ...made.items);
     const focused = focusKey(this.results);
     for (const element of old) if (element !== list) element.remove();
     if (!stays) this.results.append(list);
@@ -66,19 +74,6 @@ export class List {
     if (pager) this.results.append(pager);
     for (const text of list.querySelectorAll('.p-card__t, .p-card__m, tbody :is(th, td)')) mark(text, result.found);
     if (focused) /** @type {HTMLElement | null} */ (this.results.querySelector(focused))?.focus({ preventScroll: true });
-  }
-
-  /**
-   * @param {State} state
-   * @param {Result} result
-   * @param {Made} made
-   * @param {import('./results.js').Href} href
-   */
-  list(state, result, made, href) {
-    if (!result.total) return nothing(result, state, this.engine, href);
-    // Made anew, since a list that is moved down by what comes above it would be seen to jump.
-    if (!made.table) return make('ul', { class: 'p-grid' }, ...made.items);
-    return make('div', { class: 'p-scroll p-as-table', tabindex: 0, role: 'region', 'aria-label': 'Artifacts as a table' }, made.table);
   }
 }
 

@@ -2,9 +2,8 @@
 import { openEngine } from '../search/engine.js';
 import { Files } from '../search/files.js';
 import { words } from '../search/fold.js';
-import { findProse } from '../search/prose.js';
-import { openRemote } from '../search/remote.js';
 import { start } from './browse.js';
+import { later, laterIs } from './lazy.js';
 
 /** Above this many rows the search runs in a worker, so that typing stays smooth. */
 const MANY = 100_000;
@@ -15,16 +14,23 @@ if (root) {
   const whole = (/** @type {string} */ address) => new URL(address, document.baseURI).href;
   const [base, name] = split(whole(index));
   const files = new Files(base);
+  if (root.dataset.later) laterIs(whole(root.dataset.later));
+  if (/[?&]q=./.test(window.location.search)) void later().catch(() => undefined);
   /** @type {Promise<import('../search/prose.js').Page[]> | undefined} */
   let pages;
   void start(root, {
-    open: () => (worker && Number(n) > MANY ? openRemote(whole(worker), base, name) : openEngine(base, name)),
+    async open() {
+      if (!worker || Number(n) <= MANY) return openEngine(base, name);
+      const { openRemote } = await later();
+      return openRemote(whole(worker), base, name);
+    },
     async prose(q) {
       if (!prose) return { pages: [], found: [] };
       pages ??= files.json(split(whole(prose))[1]).catch((error) => {
         pages = undefined;
         throw error;
       });
+      const { findProse } = await later();
       const found = findProse(await pages, q).map(({ title, address }) => ({ title, address: whole(`../${address}`) }));
       return { pages: found, found: words(q).map((word) => ({ word, prefix: true })) };
     },

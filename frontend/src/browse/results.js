@@ -1,10 +1,9 @@
-/** What stands around the cards: pages, what to do where nothing was found, what was corrected, the docs. */
+/** What stands around the cards: pages, what was corrected, the docs, a failure. */
 import { mark } from './highlight.js';
 import { icon, make } from './dom.js';
-import { artifacts, number } from './words.js';
+import { number } from './words.js';
 
 /** @typedef {import('./types.js').Result} Result */
-/** @typedef {import('./types.js').State} State */
 /** @typedef {(change: Partial<import('./types.js').Query>) => string} Href the address of the present state with something changed */
 
 /**
@@ -37,27 +36,6 @@ export function pages({ page, size }, total, href) {
     make('span', { class: 'p-pages__s' },
       page > 1 && go(href({ page: page - 1 }), ['Previous'], { class: 'p-btn', rel: 'prev' }),
       page < last && go(href({ page: page + 1 }), ['Next', icon('chevron')], { class: 'p-btn', rel: 'next' })));
-}
-
-/**
- * @param {Result} result
- * @param {State} state
- * @param {import('./types.js').Engine} engine
- * @param {Href} href
- */
-export function nothing({ suggestions, drop }, { query }, engine, href) {
-  const label = (/** @type {string | undefined} */ column) => [...engine.facets, ...engine.ranges].find((meta) => meta.column === column)?.label ?? '';
-  const without = drop.filter(({ total }) => total > 0).sort((a, b) => b.total - a.total).map((one) => {
-    const change = one.kind === 'text' ? { q: '' } : { [one.kind]: { ...query[one.kind], [one.column ?? '']: undefined } };
-    const what = one.kind === 'text' ? `the text “${query.q.trim()}”` : label(one.column);
-    return make('li', {}, go(href({ ...change, page: 1 }), [`Without ${what}`, make('span', { class: 'p-muted' }, number(one.total))], { class: 'p-btn' }));
-  });
-  return make('div', { class: 'p-state p-nothing' },
-    make('h3', {}, 'Nothing has all of this'),
-    suggestions.length > 0 && make('p', {}, 'Did you mean ', ...suggestions.flatMap((text, i) => [i ? ' or ' : '', go(href({ q: text, page: 1 }), [text])]), '?'),
-    without.length > 0 && make('p', {}, 'Take something away:'),
-    without.length > 0 && make('ul', { class: 'p-act' }, ...without),
-    make('p', {}, go(href({ q: '', terms: {}, ranges: {}, page: 1 }), [`Show all ${artifacts(engine.n)}`])));
 }
 
 /**

@@ -4,13 +4,6 @@ import { value } from './words.js';
 
 /** @typedef {import('./types.js').Engine} Engine */
 
-const USUAL = ['technology', 'tissue', 'disease', 'organism', 'n_obs', 'n_features', 'size_bytes'];
-
-/** The columns that a table has unless the visitor chose others. @param {Engine} engine */
-export function usual(engine) {
-  return USUAL.filter((column) => engine.facets.some((facet) => facet.column === column) || engine.ranges.some((range) => range.column === column));
-}
-
 /** How a column is sorted by, if it can be. @param {Engine} engine @param {string} column */
 function sortOf(engine, column) {
   const range = engine.ranges.find((meta) => meta.column === column);
@@ -76,25 +69,4 @@ function thumb(card) {
     if (glyph) holder.append(make('span', { class: 'p-ph' }, glyph));
   }
   return holder;
-}
-
-/**
- * The menu of columns.
- * @param {Engine} engine
- * @param {string[]} columns chosen now
- * @param {(columns: string[]) => void} choose
- */
-export function chooser(engine, columns, choose) {
-  const all = [...engine.facets, ...engine.ranges];
-  return make('ul', {}, ...all.map(({ column, label }) => {
-    const box = make('input', { type: 'checkbox' });
-    box.checked = columns.includes(column);
-    box.addEventListener('change', () => {
-      const wanted = new Set(columns);
-      if (box.checked) wanted.add(column);
-      else wanted.delete(column);
-      choose(all.map((meta) => meta.column).filter((name) => wanted.has(name)));
-    });
-    return make('li', {}, make('label', {}, box, label));
-  }));
 }

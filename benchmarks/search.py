@@ -198,6 +198,7 @@ def compare(server: Server, n: int, names: list[str], quick: bool) -> dict[str, 
         if n > MOST[name]:
             why = WHY.get(name, "its file of rows is above what a browser's string may hold")
             say(f"{name:<11} not run: {why}")
+            figures[f"{name}_failed_{n}"] = why
             continue
         options = {
             "name": name,

@@ -65,7 +65,14 @@ def _tables(figures: dict[str, Any], sizes: Sequence[int], names: Sequence[str])
         "cards, bytes a row": lambda n: of("build_cards_bytes", n, 1 / n, ",.0f"),
     }
     rows = [[what, *(value(n) for n in sizes)] for what, value in ours.items()]
-    return [*tables, _table(["ours", *head], rows)]
+    missing = [
+        f"- {name} at {n:,} rows: {why}"
+        for n in sizes
+        for name in names
+        if (why := figures.get(f"{name}_failed_{n}"))
+    ]
+    left_out = ["Not run:\n\n" + "\n".join(missing)] if missing else []
+    return [*tables, *left_out, _table(["ours", *head], rows)]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

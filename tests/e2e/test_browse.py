@@ -313,6 +313,25 @@ def test_only_the_last_of_what_is_typed_counts(address, browser):
     assert total(page) == typed
 
 
+def test_a_large_collection_is_searched_in_a_worker(address, browser):
+    watched = watch(browser, address)
+    page = watched.page
+
+    def grown(route) -> None:
+        answer = route.fetch()
+        html = re.sub(r'data-n="\d+"', 'data-n="100001"', answer.text())
+        route.fulfill(response=answer, body=html)
+
+    page.route(re.compile(r"/browse/(\?.*)?$"), grown)
+    page.goto(f"{address}browse/?q=human&view=table")
+    n = total(page)
+    assert len(page.workers) == 1
+    assert page.locator(".p-as-table tbody tr").count() == min(n, 48)
+    page.get_by_role("checkbox", name="Xenium").check()
+    assert 0 < total(page) < n
+    assert watched.faults() == []
+
+
 # -- state ---------------------------------------------------------------------------------------
 
 

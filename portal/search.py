@@ -16,7 +16,13 @@ import numpy as np
 
 from portal.search_container import narrow, pack, save, squeeze
 from portal.search_documents import FIELDS, Documents, RangeInfo, TermColumn, TermInfo
-from portal.search_facets import facet_arrays, facet_header, range_arrays
+from portal.search_facets import (
+    facet_arrays,
+    facet_header,
+    facet_names,
+    range_arrays,
+    shown_first,
+)
 from portal.search_fold import words
 from portal.search_text import SHARD_BYTES, index_text, shards, spelling
 
@@ -51,13 +57,15 @@ def write_index(
         save(out, f"cards/{k}", _json(documents.cards(a, min(a + chunk, n))), "json")
         for k, a in enumerate(range(0, n, chunk))
     ]
+    facets = [shown_first(facet) for facet in documents.facets]
     files = {
+        "names": save(out, "names", squeeze(_json([facet_names(f) for f in facets]), 9)),
         "title": _save_array(out, "title", _title_ranks(documents)),
         "words": save(out, "words", squeeze(spelling(text))),
         "rows": _save_array(out, "rows", _catalog_rows(documents)),
     }
     arrays = {}
-    for facet in documents.facets:
+    for facet in facets:
         arrays |= facet_arrays(facet)
     for column in documents.ranges:
         arrays |= range_arrays(column)
@@ -68,7 +76,7 @@ def write_index(
     header = {
         "format": 1,
         "n": n,
-        "facets": [facet_header(f) for f in documents.facets],
+        "facets": [facet_header(f) for f in facets],
         "ranges": [
             {"column": r.column, "label": r.label, "kind": r.kind} for r in documents.ranges
         ],

@@ -6,28 +6,72 @@ what a set includes (the ancestors of its terms) is worked out once for each set
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from portal.facettree import above, nearest_shown, parents_first, without_cycles
 from portal.search_container import narrow
 from portal.search_documents import RangeInfo, TermColumn
 
-__all__ = ["facet_arrays", "facet_header", "range_arrays", "rounded"]
+__all__ = [
+    "facet_arrays",
+    "facet_header",
+    "facet_names",
+    "range_arrays",
+    "rounded",
+    "shown_first",
+]
+
+
+def shown_first(facet: TermColumn) -> TermColumn:
+    """The same column with the terms that are only found by text behind all others.
+
+    Whoever filters needs the others alone, so these come in a file of their own.
+    """
+    shown = np.array([t.shown for t in facet.terms], bool)
+    shown[facet.codes] = True  # what a row names is shown
+    order = np.argsort(~shown, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    terms = [
+        replace(
+            facet.terms[i],
+            parents=tuple(int(place[p]) for p in facet.terms[i].parents),
+            shown=bool(shown[i]),
+        )
+        for i in order
+    ]
+    return replace(facet, terms=terms, codes=place[facet.codes])
 
 
 def facet_header(facet: TermColumn) -> dict[str, Any]:
-    """The vocabulary of a facet."""
+    """The shown terms of a facet; `parents` are the nearest shown ones."""
+    parents = without_cycles([t.parents for t in facet.terms])
+    order = parents_first(above(parents), [t.id or "" for t in facet.terms])
+    near = nearest_shown(parents, order, [t.shown for t in facet.terms])
+    shown = [t for t in facet.terms if t.shown]
     return {
         "column": facet.column,
         "label": facet.label,
         "kind": facet.kind,
         **({} if facet.in_rail else {"rail": False}),
-        "labels": [t.label for t in facet.terms],
-        "ids": [t.id or "" for t in facet.terms],
+        "labels": [t.label for t in shown],
+        "ids": [t.id or "" for t in shown],
+        "parents": [list(p) for p in near[: len(shown)]],
+    }
+
+
+def facet_names(facet: TermColumn) -> dict[str, Any]:
+    """What only words need: synonyms, all direct parents, and the terms that are not shown."""
+    hidden = [t for t in facet.terms if not t.shown]
+    return {
+        "column": facet.column,
+        "labels": [t.label for t in hidden],
+        "ids": [t.id or "" for t in hidden],
         "synonyms": [list(t.synonyms) for t in facet.terms],
-        "parents": [list(t.parents) for t in facet.terms],
-        "hidden": [i for i, t in enumerate(facet.terms) if not t.shown],
+        "parents": [list(p) for p in without_cycles([t.parents for t in facet.terms])],
     }
 
 

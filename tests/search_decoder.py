@@ -79,6 +79,7 @@ class Decoded:
     title: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     words: list[tuple[str, int]] = field(default_factory=list)
+    names: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def postings(self) -> dict[str, list[tuple[int, int]]]:
@@ -104,6 +105,7 @@ def read(folder: Path, name: str) -> Decoded:
     for k, number in enumerate(arrays["cards.hash"]):
         found.cards += json.loads((folder / f"cards/{k}-{number:08x}.json").read_text("utf-8"))
     files = header["files"]
+    found.names = json.loads(unzipped(files["names"]))
     found.title = container(unzipped(files["title"]))[1]["title"]
     found.rows = container(unzipped(files["rows"]))[1]["rows"]
     for line in unzipped(files["words"]).decode().splitlines():

@@ -274,7 +274,7 @@ class Oracle:
         for name in {name for t in terms for name in self.names[t]}:
             each = [added(self.by_text(word), self.by_names(word)) for word in name]
             for row in set(each[0]).intersection(*each):
-                better(best, row, sum(found[row] for found in each))
+                better(best, row, sum(found[row] for found in each) / len(name))
         for row in range(self.n):
             if self.closure[row] & terms:
                 best[row] = best.get(row, 0) + 2

@@ -233,7 +233,7 @@ def test_the_documented_reader_reads_the_files(tmp_path: Path) -> None:
     import gzip
 
     for path in (tmp_path / "search").glob("*.bin"):
-        if path.name.startswith("words"):
+        if path.name.startswith(("words", "names")):
             continue
         header, arrays = scope["read"](path)
         expected_header, expected = unpack(gzip.decompress(path.read_bytes()))

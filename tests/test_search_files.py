@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from portal import search_text
 from portal.search import FIELDS, Documents, RangeInfo, TermColumn, TermInfo, write_index
 from portal.search_container import narrow, pack, squeeze, unpack
-from portal.search_facets import facet_arrays, rounded
+from portal.search_facets import facet_arrays, facet_header, rounded, shown_first
 from portal.search_fold import SMALL_WORDS, content_words, fold, tokens_of, words
 from portal.search_text import index_text, shards, spelling
 from tests import search_oracle
@@ -119,6 +119,19 @@ class TestFacets:
         assert len(set(sets)) == len(sets)
         counts = np.bincount(arrays["c.codes"]).tolist() if rows else []
         assert counts == sorted(counts, reverse=True)
+
+    def test_parents_are_the_nearest_shown(self) -> None:
+        terms = [
+            TermInfo("hidden", parents=(1,), shown=False),
+            TermInfo("top"),
+            TermInfo("leaf", parents=(0, 1, 3)),
+            TermInfo("between", parents=(1,)),
+            TermInfo("never named, but shown", parents=(0,)),
+        ]
+        column = TermColumn("c", "C", "term", terms, np.array([0, 1]), np.array([2], np.int32))
+        header = facet_header(shown_first(column))
+        assert header["labels"] == ["top", "leaf", "between", "never named, but shown"]
+        assert header["parents"] == [[], [2], [0], [0]]
 
     @quick
     @given(st.lists(st.integers(-1, 2**53)))
@@ -232,12 +245,15 @@ class TestIndex:
         return read(folder, write_index(documents(), folder))
 
     def test_facets_come_back(self, found: Decoded) -> None:
-        for facet, header in zip(documents().facets, found.header["facets"], strict=True):
-            assert header["labels"] == [t.label for t in facet.terms]
-            assert header["ids"] == [t.id or "" for t in facet.terms]
-            assert header["synonyms"] == [list(t.synonyms) for t in facet.terms]
-            assert header["parents"] == [list(t.parents) for t in facet.terms]
-            assert header["hidden"] == [i for i, t in enumerate(facet.terms) if not t.shown]
+        facets = [shown_first(f) for f in documents().facets]
+        for facet, header, names in zip(facets, found.header["facets"], found.names, strict=True):
+            shown = sum(t.shown for t in facet.terms)
+            assert not any(t.shown for t in facet.terms[shown:])
+            assert len(header["labels"]) == shown
+            assert header["labels"] + names["labels"] == [t.label for t in facet.terms]
+            assert header["ids"] + names["ids"] == [t.id or "" for t in facet.terms]
+            assert names["synonyms"] == [list(t.synonyms) for t in facet.terms]
+            assert names["parents"] == [list(t.parents) for t in facet.terms]
             bounds = zip(facet.offsets, facet.offsets[1:], strict=False)
             own = [sorted(facet.codes[a:b].tolist()) for a, b in bounds]
             assert found.own[facet.column] == own

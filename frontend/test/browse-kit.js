@@ -28,7 +28,7 @@ export function browsePage(html, address = 'https://example.org/sub/browse/') {
  */
 export function fakeEngine(facets, ranges, rows) {
   const metas = facets.map(({ column, label, terms }) => {
-    const whole = terms.map((term) => ({ label: '', id: '', synonyms: [], parents: [], shown: true, ...term }));
+    const whole = terms.map((term) => ({ label: '', id: '', synonyms: [], parents: [], ...term }));
     const tree = new Tree(whole);
     return {
       column, label, kind: /** @type {'term'} */ ('term'), terms: whole,
@@ -55,6 +55,9 @@ export function fakeEngine(facets, ranges, rows) {
     n: rows.length, facets: metas, ranges: bounds, asked,
     /** @type {Error | null} */
     fault: null,
+    async synonyms() {
+      return Object.fromEntries(metas.map(({ column, terms }) => [column, terms.map((term) => term.synonyms)]));
+    },
     async search(/** @type {import('../src/browse/types.js').Query} */ query) {
       asked.push(query);
       if (this.fault) throw this.fault;

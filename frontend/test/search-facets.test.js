@@ -14,8 +14,8 @@ function columns(n) {
   const facets = [3, 5, 300].map((terms, i) => {
     const none = Array.from({ length: terms }, () => []);
     const codes = Array.from({ length: n }, () => Math.min(next(terms), next(terms)));
-    return new TermColumn(
-      { column: `f${i}`, label: '', kind: 'value', labels: none.map(() => ''), ids: none.map(() => ''), synonyms: none, parents: none, hidden: [] },
+    return TermColumn.read(
+      { column: `f${i}`, label: '', kind: 'value', labels: none.map(() => ''), ids: none.map(() => ''), parents: none },
       new Map(/** @type {[string, any][]} */ ([
         [`f${i}.codes`, terms > 256 ? Uint16Array.from(codes) : Uint8Array.from(codes)],
         [`f${i}.setlen`, new Uint8Array(terms).fill(1)],

@@ -7,7 +7,7 @@ const day = (/** @type {string} */ text) => Date.parse(text) / 86_400_000;
 /** @param {(string | [string, string])[]} given labels, some with an id */
 const facet = (/** @type {string} */ column, ...given) => ({
   column,
-  terms: given.map((one) => ({ label: Array.isArray(one) ? one[0] : one, id: Array.isArray(one) ? one[1] : '', synonyms: [], parents: [], shown: true })),
+  terms: given.map((one) => ({ label: Array.isArray(one) ? one[0] : one, id: Array.isArray(one) ? one[1] : '', synonyms: [], parents: [] })),
 });
 
 const STRANGE = [

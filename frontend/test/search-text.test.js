@@ -4,6 +4,7 @@ import { FIXTURE, host, open } from './search-kit.js';
 
 const from = host(FIXTURE);
 const engine = await open(from);
+await engine.synonyms(); // the names are there from now on
 const { shards, names } = engine.text;
 
 describe('shards', () => {
@@ -40,7 +41,7 @@ describe('shards', () => {
 });
 
 describe('names', () => {
-  const labels = (/** @type {import('../src/search/names.js').Place[]} */ places) => places.map(({ column, term }) => engine.columns[column].terms[term].label).sort();
+  const labels = (/** @type {import('../src/search/names.js').Place[]} */ places) => places.map(({ column, term }) => engine.text.columns[column].terms[term].label).sort();
 
   it('are known by a word, or its beginning', () => {
     assert.deepEqual(labels(names.equal('renal')), ['cortex', 'kidney']);

@@ -30,7 +30,8 @@ export class Panel {
       [...rail.querySelectorAll('details[data-column]')].find((details) => /** @type {HTMLElement} */ (details).dataset.column === column) ?? null);
     this.facets = engine.facets.flatMap((facet) => {
       const details = place(facet.column);
-      return details ? [new FacetList(details, facet, (terms) => act.terms(facet.column, terms))] : [];
+      const synonymsOf = async () => (await engine.synonyms())[facet.column];
+      return details ? [new FacetList(details, facet, (terms) => act.terms(facet.column, terms), synonymsOf)] : [];
     });
     this.ranges = engine.ranges.flatMap((range) => {
       const details = place(range.column);
@@ -54,12 +55,16 @@ class FacetList {
    * @param {HTMLDetailsElement} details
    * @param {FacetMeta} meta
    * @param {(terms: number[]) => void} choose
+   * @param {() => Promise<string[][]>} synonymsOf
    */
-  constructor(details, meta, choose) {
+  constructor(details, meta, choose, synonymsOf) {
     this.meta = meta;
     this.choose = choose;
+    this.synonymsOf = synonymsOf;
     this.roots = meta.roots();
-    this.shown = meta.terms.filter((term) => term.shown).length;
+    this.shown = meta.terms.length;
+    /** What else the terms are called, once somebody looks for one. @type {string[][]} */
+    this.synonyms = [];
     /** @type {number[]} */
     this.chosen = [];
     /** @type {Uint32Array} */
@@ -88,12 +93,19 @@ class FacetList {
 
   finder() {
     const input = make('input', { type: 'search', placeholder: 'Search', 'aria-label': `Search ${this.meta.label}`, autocomplete: 'off' });
+    input.addEventListener('focus', () => this.askSynonyms(), { once: true });
     input.addEventListener('input', () => {
       this.text = input.value;
       this.all = false;
       this.draw();
     });
     return make('div', { class: 'p-find' }, icon('search'), input);
+  }
+
+  /** Without them a term is still found by its label and id. */
+  async askSynonyms() {
+    this.synonyms = await this.synonymsOf().catch(() => []);
+    if (this.text.trim()) this.draw();
   }
 
   /**
@@ -128,12 +140,11 @@ class FacetList {
     set(this.more, { 'aria-expanded': String(this.all) });
   }
 
-  /** The roots: those with most first, unknown last, and with them whatever is ticked but has no place in the tree. */
+  /** The roots: those with most first, unknown last. */
   top() {
     const sorted = this.roots.length > FIRST ? this.byCount(this.roots) : this.roots; // a short list keeps its order
     const most = this.all ? sorted : sorted.filter((term, i) => i < FIRST || this.chosen.includes(term) || this.leadsToChosen(term));
-    const homeless = this.chosen.filter((term) => !this.meta.terms[term].shown);
-    return { terms: [...most, ...homeless], cut: most.length < sorted.length, of: sorted.length };
+    return { terms: most, cut: most.length < sorted.length, of: sorted.length };
   }
 
   /** @param {number} root */
@@ -148,7 +159,7 @@ class FacetList {
       const folded = fold(name);
       return parts.every((part) => folded.includes(part));
     };
-    const found = this.byCount(this.meta.terms.flatMap((term, i) => (term.shown && [term.label, term.id, ...term.synonyms].some(has) ? [i] : [])));
+    const found = this.byCount(this.meta.terms.flatMap(({ label, id }, i) => ([label, id, ...(this.synonyms[i] ?? [])].some(has) ? [i] : [])));
     return { terms: this.all ? found : found.slice(0, FOUND_FIRST), cut: found.length > FOUND_FIRST, of: found.length };
   }
 

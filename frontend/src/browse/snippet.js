@@ -126,7 +126,7 @@ async function ids(uids, query, why) {
 }
 
 /**
- * Terms and all that stand below them, whether shown or not.
+ * Terms and all that stand below them.
  * @param {FacetMeta} facet
  * @param {number[]} chosen
  */

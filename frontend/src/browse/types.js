@@ -12,6 +12,7 @@
  *   rows(query: Query): Promise<Uint32Array>,
  *   cards(rows: Iterable<number>): Promise<string[]>,
  *   values(row: number, column: string): any,
+ *   synonyms(): Promise<Record<string, string[][]>>,
  *   catalogRows(rows: Iterable<number>): Promise<Uint32Array>,
  * }} Engine
  * @typedef {import('../search/state.js').State} State

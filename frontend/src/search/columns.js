@@ -6,6 +6,7 @@ import { Tree } from './tree.js';
 /**
  * @typedef {import('./decode.js').Codes} Codes
  * @typedef {import('./decode.js').Column} Column
+ * @typedef {import('./decode.js').FacetNames} FacetNames
  * @typedef {import('./decode.js').Header} Header
  * @typedef {import('./tree.js').Term} Term
  * @typedef {{offsets: Uint32Array, items: Uint32Array}} Lists many in one: list i is items[offsets[i]..offsets[i + 1]]
@@ -19,32 +20,25 @@ const BINS = 24;
  */
 export class TermColumn {
   /**
-   * @param {Header['facets'][number]} given
-   * @param {Map<string, Column>} arrays
+   * @param {Pick<Header['facets'][number], 'column' | 'label' | 'kind'>} given
+   * @param {Term[]} terms
+   * @param {Codes} codes
+   * @param {Lists} own
    */
-  constructor(given, arrays) {
-    this.column = given.column;
-    this.label = given.label;
-    this.kind = given.kind;
-    const hidden = new Set(given.hidden);
-    /** @type {Term[]} */
-    this.terms = given.labels.map((label, i) => ({
-      label,
-      id: given.ids[i] ?? '',
-      synonyms: given.synonyms[i] ?? [],
-      parents: given.parents[i] ?? [],
-      shown: !hidden.has(i),
-    }));
-    this.tree = new Tree(this.terms);
-    this.codes = codesOf(arrays, given.column);
-    const own = /** @type {Uint32Array} */ (arrays.get(`${given.column}.set`));
-    /** The terms that the rows of a set name themselves. @type {Lists} */
-    this.own = { offsets: sums(/** @type {Codes} */ (arrays.get(`${given.column}.setlen`))), items: own };
-    this.sets = this.own.offsets.length - 1;
+  constructor({ column, label, kind }, terms, codes, own) {
+    this.column = column;
+    this.label = label;
+    this.kind = kind;
+    this.terms = terms;
+    this.tree = new Tree(terms);
+    this.codes = codes;
+    /** The terms that the rows of a set name themselves. */
+    this.own = own;
+    this.sets = own.offsets.length - 1;
     /** Those and all above them. @type {Lists} */
-    this.all = closures(this.own, this.terms, this.tree.flat);
+    this.all = closures(own, terms, this.tree.flat);
     /** Rows of each set. */
-    this.sizes = histogram(this.codes, this.sets);
+    this.sizes = histogram(codes, this.sets);
     /** Rows of each term, those of the terms below it included. */
     this.counts = new Uint32Array(this.terms.length);
     spread(this.counts, this.all, this.sizes);
@@ -53,6 +47,27 @@ export class TermColumn {
     this.setsOfOwn = undefined;
     /** @type {Lists | undefined} */
     this.setsOfAll = undefined;
+  }
+
+  /**
+   * @param {Header['facets'][number]} given
+   * @param {Map<string, Column>} arrays
+   */
+  static read(given, arrays) {
+    const terms = given.labels.map((label, i) => ({ label, id: given.ids[i], synonyms: [], parents: given.parents[i] }));
+    const sizes = /** @type {Codes} */ (arrays.get(`${given.column}.setlen`));
+    const own = { offsets: sums(sizes), items: /** @type {Uint32Array} */ (arrays.get(`${given.column}.set`)) };
+    return new TermColumn(given, terms, codesOf(arrays, given.column), own);
+  }
+
+  /**
+   * The same column with everything that its terms are called, and with those that are only found by words.
+   * @param {FacetNames} names
+   */
+  named({ labels, ids, synonyms, parents }) {
+    const terms = [...this.terms, ...labels.map((label, i) => ({ label, id: ids[i] }))]
+      .map(({ label, id }, i) => ({ label, id, synonyms: synonyms[i], parents: parents[i] }));
+    return new TermColumn(this, terms, this.codes, this.own);
   }
 
   /**

@@ -12,9 +12,16 @@ import { compare } from './fold.js';
  * @property {'term' | 'value'} kind
  * @property {string[]} labels of the terms
  * @property {string[]} ids empty where there is none
- * @property {string[][]} synonyms
- * @property {number[][]} parents
- * @property {number[]} hidden terms that are only found by text
+ * @property {number[][]} parents the nearest ones
+ */
+
+/**
+ * What only words need of a facet.
+ * @typedef {object} FacetNames
+ * @property {string[]} labels of terms that have no place in the tree; their numbers follow those of the others
+ * @property {string[]} ids of these
+ * @property {string[][]} synonyms of all
+ * @property {number[][]} parents of all: every direct one
  */
 
 /**
@@ -25,7 +32,7 @@ import { compare } from './fold.js';
  * @property {{column: string, label: string, kind: 'count' | 'bytes' | 'date'}[]} ranges
  * @property {[string, 'u8' | 'u16' | 'u32' | 'f64', number][]} arrays
  * @property {{first: string[]}} text
- * @property {{title: string, words: string, rows: string}} files
+ * @property {{names: string, title: string, words: string, rows: string}} files
  * @property {number} chunk
  * @property {number} genes
  */

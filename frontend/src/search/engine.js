@@ -89,7 +89,7 @@ export class Engine {
     this.files = files;
     this.header = header;
     this.n = header.n;
-    this.columns = header.facets.map((facet) => new TermColumn(facet, arrays));
+    this.columns = header.facets.map((facet) => TermColumn.read(facet, arrays));
     this.rangeColumns = header.ranges.map((range) => new RangeColumn(range, arrays));
     this.matcher = new Matcher(header.n);
     const none = new Uint32Array(0);
@@ -150,6 +150,16 @@ export class Engine {
   async cards(rows) {
     const { chunk } = this.header;
     return Promise.all(Array.from(rows, async (row) => (await this.chunks.get(Math.floor(row / chunk)))[row % chunk]));
+  }
+
+  /**
+   * What else the terms of each facet are called, by their places.
+   * @returns {Promise<Record<string, string[][]>>}
+   */
+  async synonyms() {
+    const named = await this.text.named();
+    return Object.fromEntries(this.columns.map(({ column, terms }, i) => (
+      [column, named[i].terms.slice(0, terms.length).map((term) => term.synonyms)])));
   }
 
   /**

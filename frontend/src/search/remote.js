@@ -133,6 +133,11 @@ export class Remote {
     return this.line.call('cards', [...rows]);
   }
 
+  /** @returns {Promise<Record<string, string[][]>>} */
+  synonyms() {
+    return this.line.call('synonyms');
+  }
+
   /**
    * @param {number} row
    * @param {string} column

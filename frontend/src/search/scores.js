@@ -61,7 +61,10 @@ export class Scorer {
     const best = new Float64Array(n);
     for (const words of names) {
       const found = this.match(words);
-      for (let i = 0; i < found; i++) if (sum[rows[i]] > best[rows[i]]) best[rows[i]] = sum[rows[i]];
+      for (let i = 0; i < found; i++) {
+        const value = sum[rows[i]] / words.length; // a long name says no more than a short one
+        if (value > best[rows[i]]) best[rows[i]] = value;
+      }
     }
     const asked = new Uint8Array(n);
     for (const { codes, mask } of terms) mark(asked, codes, mask);

@@ -63,8 +63,9 @@ export class Shards {
     let end = begin;
     while (end + 1 < this.first.length && isBeforeEnd(this.first[end + 1], prefix)) end += 1;
     if (end - begin >= SPAN) {
-      const whole = await this.exact(`${prefix}*`);
-      if (whole.rows.length) return whole;
+      const shard = await this.shards.get(this.place(`${prefix}*`));
+      const whole = shard.get(`${prefix}*`);
+      if (whole) return whole; // without a row where only genes start so
     }
     const shards = await Promise.all(Array.from({ length: end - begin + 1 }, (_, i) => this.shards.get(begin + i)));
     return this.union(shards.flatMap((shard) => within(shard, prefix)));

@@ -4,6 +4,7 @@
  * Looking up waits for files, scoring does not: so two searches at a time never meet in the same arrays.
  */
 import { compare, contentWords, letters, words as allWords } from './fold.js';
+import { Once } from './files.js';
 import { Names } from './names.js';
 import { Scorer } from './scores.js';
 import { Shards } from './shards.js';
@@ -12,6 +13,7 @@ import { near, readDictionary } from './spelling.js';
 /**
  * @typedef {import('./columns.js').TermColumn} TermColumn
  * @typedef {import('./decode.js').Codes} Codes
+ * @typedef {import('./decode.js').FacetNames} FacetNames
  * @typedef {import('./decode.js').Header} Header
  * @typedef {import('./decode.js').Posting} Posting
  * @typedef {import('./files.js').Files} Files
@@ -56,12 +58,16 @@ export class TextSearch {
    */
   constructor({ files, header, columns, hashes, geneCodes }) {
     this.n = header.n;
+    this.files = files;
+    /** With all terms once `named` has come. */
     this.columns = columns;
+    this.names = new Names([]);
+    /** @type {Once<string, TermColumn[]>} */
+    this.asked = new Once((name) => this.open(name));
+    this.namesFile = header.files.names;
     this.geneCodes = geneCodes;
     this.geneLists = header.genes ?? 0;
     this.shards = new Shards(files, header.text.first, hashes, header.n);
-    this.names = new Names(columns);
-    this.files = files;
     this.wordsFile = header.files.words;
     /** @type {Promise<Map<string, number>> | undefined} */
     this.words = undefined;
@@ -75,6 +81,19 @@ export class TextSearch {
     this.ranked = undefined;
   }
 
+  /** The columns with all that their terms are called: a file of its own, since a visitor may never type. */
+  named() {
+    return this.asked.get(this.namesFile);
+  }
+
+  /** @param {string} name */
+  async open(name) {
+    const names = await this.files.packed(name, (bytes) => /** @type {FacetNames[]} */ (JSON.parse(new TextDecoder().decode(bytes))));
+    this.columns = this.columns.map((column, i) => column.named(names[i]));
+    this.names = new Names(this.columns);
+    return this.columns;
+  }
+
   /**
    * @param {string} q
    * @returns {Promise<Plan | null>} null: there is no word in it
@@ -84,6 +103,7 @@ export class TextSearch {
     const content = contentWords(q);
     const words = content.length ? content : allWords(q); // small ones alone are looked up, and found nowhere
     if (!words.length) return null;
+    await this.named();
     const terms = this.names.called(words);
     const plan = terms.length ? await this.planName(words, terms) : await this.planWords(words, !/\s$/.test(q));
     this.planned = { q, plan };

@@ -5,7 +5,7 @@ import { openEngine } from './engine.js';
 
 /** @typedef {import('./engine.js').Engine} Engine */
 
-const METHODS = ['search', 'rows', 'cards', 'values', 'catalogRows'];
+const METHODS = ['search', 'rows', 'cards', 'values', 'catalogRows', 'synonyms'];
 
 /** @type {Promise<Engine> | undefined} */
 let engine;

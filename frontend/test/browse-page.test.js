@@ -89,6 +89,13 @@ describe('the page', () => {
     assert.equal(document.querySelectorAll('.p-grid').length, 0);
   });
 
+  it('shows the last page where the address asks for one beyond it', async () => {
+    const { titles } = await open('?page=7');
+    await settle();
+    assert.equal(titles().length, 3);
+    assert.equal(window.location.search, '');
+  });
+
   it('leads on where nothing is found', async () => {
     const { document } = await open('?q=zzz');
     const links = [...document.querySelectorAll('.p-nothing a')].map((link) => [link.textContent, link.getAttribute('href')]);

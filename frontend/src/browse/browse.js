@@ -103,7 +103,8 @@ export class Browse {
       event.preventDefault();
       this.go(this.fromAddress(/** @type {HTMLAnchorElement} */ (link).search), { focus: true });
     });
-    window.addEventListener('popstate', () => {
+    window.addEventListener('popstate', ({ state }) => {
+      if (!state && addressOf(this.state, this.engine) === window.location.pathname + window.location.search) return; // a place on the page
       this.typing = false;
       void this.show(this.fromAddress(), { y: window.history.state?.y ?? 0 });
     });
@@ -191,6 +192,8 @@ export class Browse {
     try {
       const result = await this.engine.search(query);
       if (turn !== this.turn) return;
+      const last = Math.ceil(result.total / query.size);
+      if (query.page > last && last) return void this.go({ ...state, query: { ...query, page: last } }, place, true);
       const href = (/** @type {Partial<Query>} */ change) => this.href(change);
       const made = await this.list.make(state, result, { now: sorting(query), by: (sort) => this.change({ sort: sort || 'relevance' }) }, href);
       const pages = await Promise.race([prose, new Promise((done) => { setTimeout(done, PATIENCE); })]);

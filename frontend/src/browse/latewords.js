@@ -14,12 +14,19 @@ export class TextSearch {
     this.real = undefined;
   }
 
+  /** @returns {Promise<Real>} */
+  async words() {
+    const { TextSearch: Words } = await later();
+    return (this.real ??= new Words(this.parts));
+  }
+
   /** @param {string} q */
   async plan(q) {
-    if (!q.trim()) return null;
-    const { TextSearch: Words } = await later();
-    this.real ??= new Words(this.parts);
-    return this.real.plan(q);
+    return q.trim() ? (await this.words()).plan(q) : null;
+  }
+
+  async named() {
+    return (await this.words()).named();
   }
 
   /** @param {Plan} plan */

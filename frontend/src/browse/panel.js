@@ -93,7 +93,7 @@ class FacetList {
 
   finder() {
     const input = make('input', { type: 'search', placeholder: 'Search', 'aria-label': `Search ${this.meta.label}`, autocomplete: 'off' });
-    input.addEventListener('focus', () => this.askSynonyms(), { once: true });
+    input.addEventListener('focus', () => this.askSynonyms());
     input.addEventListener('input', () => {
       this.text = input.value;
       this.all = false;
@@ -104,7 +104,7 @@ class FacetList {
 
   /** Without them a term is still found by its label and id. */
   async askSynonyms() {
-    this.synonyms = await this.synonymsOf().catch(() => []);
+    if (!this.synonyms.length) this.synonyms = await this.synonymsOf().catch(() => []);
     if (this.text.trim()) this.draw();
   }
 

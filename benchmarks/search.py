@@ -128,7 +128,12 @@ def make(n: int, names: list[str], clicks: int) -> None:
     answers = [oracle.ask(terms) for terms in asked]
     plan = {
         "columns": [
-            {"column": c.column, "terms": [t.label for t in c.terms]} for c in catalog.columns
+            {
+                "column": c.column,
+                "terms": [t.label for t in c.terms],
+                "shown": [t.shown for t in c.terms],
+            }
+            for c in catalog.columns
         ],
         "clicks": [
             {"terms": terms, "total": total, "counts": counts}

@@ -96,6 +96,7 @@ def _write_json(catalog: Catalog, oracle: Oracle, out: Path, modules: Path) -> N
             "column": c.column,
             "terms": [t.label for t in c.terms],
             "parents": [t.parents for t in c.terms],
+            "shown": [t.shown for t in c.terms],
         }
         for c in catalog.columns
     ]
@@ -113,10 +114,12 @@ def _write_json(catalog: Catalog, oracle: Oracle, out: Path, modules: Path) -> N
 
 
 def _tags(catalog: Catalog, oracle: Oracle) -> pa.Table:
-    """Row and tag, ancestors included. Tags number the terms of all columns, one after another."""
+    """Row and tag, ancestors included that a panel shows. Tags number the terms of all columns, one after another."""
     rows, tags, base = [], [], 0
     for column in catalog.columns:
         for term, bits in enumerate(oracle.bits[column.column]):
+            if not column.terms[term].shown:
+                continue
             found = np.flatnonzero(np.unpackbits(bits, count=catalog.n)).astype(np.int32)
             rows.append(found)
             tags.append(np.full(len(found), base + term, np.int32))

@@ -133,8 +133,12 @@ def cold(folder: Path, n: int, cache: Path) -> dict[str, float]:
     with _visit(folder, cache) as (server, page):
         page.add_init_script(_WATCH)
         page.goto(f"{server.base}/browse/", wait_until="commit")
-        while not page.evaluate("window.live"):  # the page's CSP forbids wait_for_function
+        for _ in range(2_400):  # the page's CSP forbids wait_for_function
+            if page.evaluate("window.live"):
+                break
             page.wait_for_timeout(50)
+        else:
+            raise SystemExit("the browse page does not come alive")
         page.wait_for_load_state("networkidle")
         page.wait_for_timeout(500)
         live, shift = page.evaluate("[window.live, window.shift]")

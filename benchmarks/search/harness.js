@@ -48,7 +48,7 @@ function faults(columns, answer, right) {
   let wrong = answer.total === right.total ? 0 : 1;
   for (const column of columns) {
     right.counts[column.column].forEach((count, place) => {
-      if ((answer.count(column, place) ?? 0) !== count) wrong++;
+      if (column.shown[place] && (answer.count(column, place) ?? 0) !== count) wrong++;
     });
   }
   return wrong;

@@ -2,7 +2,7 @@
 
 export async function readRows(base) {
   const { columns, rows } = await (await fetch(`${base}rows.json`)).json();
-  for (const { column, terms, parents } of columns) {
+  for (const { column, terms, parents, shown } of columns) {
     const closures = new Map();
     const above = (place, found = new Set()) => {
       if (!found.has(place)) {
@@ -11,7 +11,7 @@ export async function readRows(base) {
       }
       return found;
     };
-    terms.forEach((term, place) => closures.set(term, [...above(place)].map((p) => terms[p])));
+    terms.forEach((term, place) => closures.set(term, [...above(place)].filter((p) => shown[p]).map((p) => terms[p])));
     for (const row of rows) {
       const own = row[column];
       row[column] = own.length === 1 ? closures.get(own[0]) : [...new Set(own.flatMap((term) => closures.get(term)))];

@@ -18,7 +18,7 @@ for (const row of rows) {
   const filters = Object.fromEntries(columns.map((column) => {
     const found = new Set();
     for (const label of row[column.column]) above(column, places.get(column.column).get(label), found);
-    return [column.column, [...found].map((place) => column.terms[place])];
+    return [column.column, [...found].filter((place) => column.shown[place]).map((place) => column.terms[place])];
   }));
   const { errors } = await index.addCustomRecord({
     url: `/${row.id}/`,

@@ -57,6 +57,11 @@ class FacetColumn:
     in_rail: bool
     values: list[FacetValue] = field(default_factory=list)
 
+    @property
+    def known(self) -> bool:
+        """Whether any record has a value: a column of nothing but unknown has no pages."""
+        return any(v.id or v.label != UNKNOWN for v in self.values)
+
     def roots(self) -> list[int]:
         """The shown values that lie below no other."""
         return [i for i, v in enumerate(self.values) if v.shown and not self._above[i]]
@@ -267,6 +272,8 @@ def _label(facet: Facet, schema: Schema) -> str:
 
 
 def _give_addresses(column: FacetColumn) -> None:
+    if not column.known:
+        return
     _give_slugs(v for v in column.values if v.shown)
     for value in column.values:
         if value.shown:

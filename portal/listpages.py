@@ -83,7 +83,7 @@ class ListPages(PageWriter):
             shown=len(newest),
             cards=self.join("partials/card.html", newest, 1),
             rows=self.join("partials/row.html", newest, 1),
-            columns=[c for c in self.facets.columns if c.in_rail and _known(c)],
+            columns=[c for c in self.facets.columns if c.in_rail and c.known],
             addresses=self.facets.addresses,
             older=self.older("", len(self.listed)),
             search=self.shell.search,
@@ -143,7 +143,7 @@ class ListPages(PageWriter):
     def facet_pages(self) -> None:
         """For each column a page of its values, for each value a page of its artifacts."""
         for column in self.facets.columns:
-            if not column.values:
+            if not column.known:
                 continue
             base = f"by/{column.column}/"
             tree = _outline(column)

@@ -371,6 +371,9 @@ def test_each_value_has_one_address_of_plain_letters(said):
     ]
     found = facets(records, "product")
     addresses = [v.address for v in found.columns[0].values]
+    if not found.columns[0].known:  # a page of nothing but unknown helps nobody
+        assert addresses == [""]
+        return
     assert len(set(addresses)) == len(addresses)
     for address in addresses:
         assert re.fullmatch(r"by/product/[a-z0-9]+(-[a-z0-9]+)*/", address)

@@ -124,10 +124,7 @@ export class Browse {
     this.offered = true;
     try {
       const { ExportMenu } = await later();
-      const catalog = new URL(this.root.dataset.catalog ?? '', document.baseURI).href;
-      this.exports = new ExportMenu(this.menu, this.root.dataset.more ?? '', catalog, () => ({
-        engine: this.engine, query: this.state.query, total: this.total, catalog, page: window.location.href, site: document.title.split(' · ').at(-1) ?? '',
-      }));
+      this.exports = new ExportMenu(this.menu, this.root.dataset, () => ({ engine: this.engine, query: this.state.query, total: this.total }));
       this.exports.show(this.total, this.total === this.engine.n);
     } catch (error) {
       this.offered = false; // the whole files are there all the same

@@ -9,14 +9,13 @@ const FORMATS = [['csv', 'CSV'], ['parquet', 'Parquet'], ['ndjson', 'JSON lines'
 export class ExportMenu {
   /**
    * @param {HTMLDetailsElement} menu
-   * @param {string} more the address of what makes the files
-   * @param {string} catalog the address of the whole
-   * @param {() => import('./export.js').Selection} ask
+   * @param {{more?: string, catalog?: string}} given the addresses of what makes the files, and of the whole
+   * @param {() => Pick<import('./export.js').Selection, 'engine' | 'query' | 'total'>} ask
    * @param {(address: string) => Promise<Maker>} [load]
    */
-  constructor(menu, more, catalog, ask, load = (address) => import(address)) {
+  constructor(menu, { more = '', catalog = '' }, ask, load = (address) => import(address)) {
     this.more = more;
-    this.catalog = catalog;
+    this.catalog = new URL(catalog, document.baseURI).href;
     this.ask = ask;
     this.load = load;
     this.failures = 0;
@@ -53,7 +52,9 @@ export class ExportMenu {
     this.state.textContent = 'Preparing…';
     try {
       const maker = await this.maker();
-      const file = await maker.produce(format, this.ask());
+      const file = await maker.produce(format, {
+        ...this.ask(), catalog: this.catalog, page: window.location.href, site: document.title.split(' · ').at(-1) ?? '',
+      });
       save(file);
       this.state.textContent = file.note;
     } catch (error) {

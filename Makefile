@@ -24,7 +24,7 @@ $(VENV)/.made: requirements/dev.txt pyproject.toml tools/env.sh
 	touch $@
 
 assets: $(ASSETS)
-$(ASSETS): $(wildcard frontend/src/*.js frontend/*.mjs) frontend/package-lock.json
+$(ASSETS): $(wildcard frontend/src/*.js frontend/src/*/*.js frontend/*.mjs) frontend/package-lock.json
 	tools/assets.sh
 	touch $@
 

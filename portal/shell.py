@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from portal.config import SiteConfig
 from portal.csp import InlineHashes, inline_hashes, policy
@@ -38,6 +38,8 @@ _ORDER = (
     *("index", "using", "searching", "viewing", "columns", "fields"),
     *("curators", "maintainers", "problems", "search-index"),
 )
+_ICON = "assets/images/portal.svg"
+_INLINE_BYTES = 600
 _UNWANTED = re.compile(r"\.map$|/lunr/|/workers/|images/favicon\.png$")
 
 
@@ -236,7 +238,7 @@ def _settings(
             "name": "material",
             "custom_dir": str(theme.resolve()),
             "font": False,
-            "favicon": "assets/images/portal.svg",
+            "favicon": _ICON,
             "features": ["navigation.tabs"],
             "palette": [
                 _palette("light", "default", "dark", "material/weather-night"),
@@ -244,7 +246,7 @@ def _settings(
             ],
         },
         "plugins": [],
-        "extra": {"portal_search": search},
+        "extra": {"portal_search": search, "portal_icon": _inline(theme / _ICON)},
         "extra_css": styles,
         "extra_javascript": [{"path": f"assets/{assets['page']}", "type": "module"}]
         if "page" in assets
@@ -264,6 +266,14 @@ def _settings(
         ],
         "validation": {"links": {"not_found": "info", "unrecognized_links": "ignore"}},
     }
+
+
+def _inline(icon: Path) -> str:
+    """A small icon as an address of its own: one request less on every first visit."""
+    svg = icon.read_text("utf-8").strip()
+    if len(svg) > _INLINE_BYTES:
+        return ""
+    return f"data:image/svg+xml,{quote(svg, safe=' =:/')}"
 
 
 def _palette(name: str, scheme: str, other: str, icon: str) -> dict[str, object]:

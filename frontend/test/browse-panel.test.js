@@ -135,6 +135,18 @@ describe('a range', () => {
   it('draws which bars are inside', async () => {
     const { rail, show } = set();
     await show({ ranges: { n_obs: [12, null] } });
-    assert.deepEqual([...rail.querySelectorAll('rect')].map((rect) => rect.getAttribute('class')), ['out', 'in']);
+    const bars = (/** @type {string} */ name) => rail.querySelector(`.p-hist .${name}`)?.getAttribute('d')?.match(/M[\d.]+/g);
+    assert.deepEqual([bars('out'), bars('in')], [['M0.3'], ['M4.3']]);
+  });
+
+  it('draws a folded one when it is opened', async () => {
+    const { rail, show, rows } = set();
+    const details = /** @type {HTMLDetailsElement} */ (rail.querySelector('[data-column=organism]'));
+    details.open = false;
+    await show();
+    assert.equal(details.querySelector('.p-vals')?.textContent, 'static');
+    details.open = true;
+    details.dispatchEvent(new Event('toggle'));
+    assert.deepEqual(rows('organism'), ['Homo sapiens5 artifacts', 'unknown0 artifacts']);
   });
 });

@@ -195,7 +195,7 @@ export class Browse {
       const made = await this.list.make(state, result, { now: sorting(query), by: (sort) => this.change({ sort: sort || 'relevance' }) }, href);
       const pages = await Promise.race([prose, new Promise((done) => { setTimeout(done, PATIENCE); })]);
       if (turn !== this.turn) return;
-      this.draw(state, result, made, pages ?? NO_PROSE);
+      this.draw(state, result, made, pages ?? NO_PROSE, place.y !== undefined);
       this.place(place);
       if (!pages) void prose.then((late) => { if (turn === this.turn) this.drawAbove(state, result, late); });
     } catch (error) {
@@ -210,15 +210,16 @@ export class Browse {
    * @param {Result} result
    * @param {import('./list.js').Made} made
    * @param {Awaited<ReturnType<Sources['prose']>>} prose
+   * @param {boolean} whole whether all cards have to be there at once
    */
-  draw(state, result, made, prose) {
+  draw(state, result, made, prose, whole) {
     this.total = result.total;
     this.root.querySelector('.p-fail')?.remove();
     this.panel.show(state.query, result);
     this.bar.count(state, result.total);
     this.exports?.show(result.total, result.total === this.engine.n);
     this.drawAbove(state, result, prose);
-    this.list.show(state, result, made, (change) => this.href(change));
+    this.list.show(state, result, made, (change) => this.href(change), whole);
   }
 
   /**

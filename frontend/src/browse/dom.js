@@ -36,12 +36,10 @@ export function icon(name) {
   return svg;
 }
 
-/**
- * @param {Record<string, string | number>} attributes
- */
-export function rectangle(attributes) {
-  const element = document.createElementNS(SVG, 'rect');
-  set(element, attributes);
+/** @param {string} name the class of a shape inside an SVG */
+export function shape(name) {
+  const element = document.createElementNS(SVG, 'path');
+  set(element, { class: name });
   return element;
 }
 

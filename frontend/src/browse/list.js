@@ -12,6 +12,9 @@ import { pages } from './results.js';
  * @typedef {{items: Element[], other: HTMLElement | null}} Made cards, or what stands in their place
  */
 
+/** Cards in the first picture of an answer: about what is in sight. The rest follow in the next. */
+const IN_SIGHT = 12;
+
 export class List {
   /**
    * @param {HTMLElement} results where the page has them
@@ -22,6 +25,8 @@ export class List {
     this.engine = engine;
     /** The cards at hand, by row. @type {Map<number, Element>} */
     this.cards = new Map();
+    /** Ends the wait of the cards that are still to come. */
+    this.rest = () => {};
   }
 
   /** The cards of the page as it was written are those of the newest rows: they need not be fetched. */
@@ -59,21 +64,55 @@ export class List {
    * @param {Result} result
    * @param {Made} made
    * @param {import('./results.js').Href} href
+   * @param {boolean} whole whether all cards have to be there at once
    */
-  show(state, result, made, href) {
+  show(state, result, made, href, whole) {
+    this.rest();
     this.cards = new Map(result.rows.map((row, i) => [row, made.items[i]]));
     const old = [...this.results.querySelectorAll(':scope > :is(.p-grid, .p-as-table, .p-state, .p-pages)')];
     const grid = old.find((element) => element.matches('.p-grid'));
     const stays = !made.other && grid?.children.length === made.items.length && made.items.every((item, i) => grid.children[i] === item);
     // Made anew, since a list that is moved down by what comes above it would be seen to jump.
-    const list = stays && grid ? grid : made.other ?? make('ul', { class: 'p-grid' }, ...made.items);
+    const now = whole ? made.items.length : IN_SIGHT;
+    const list = stays && grid ? grid : made.other ?? make('ul', { class: 'p-grid' }, ...made.items.slice(0, now));
     const focused = focusKey(this.results);
     for (const element of old) if (element !== list) element.remove();
     if (!stays) this.results.append(list);
     const pager = pages(state.query, result.total, href);
     if (pager) this.results.append(pager);
-    for (const text of list.querySelectorAll('.p-card__t, .p-card__m, tbody :is(th, td)')) mark(text, result.found);
+    markAll([list], result);
+    if (!stays && !made.other && made.items.length > now) this.follow(list, made.items.slice(now), result);
     if (focused) /** @type {HTMLElement | null} */ (this.results.querySelector(focused))?.focus({ preventScroll: true });
+  }
+
+  /**
+   * Adds the cards that are out of sight once those in sight are painted.
+   * @param {Element} list
+   * @param {Element[]} cards
+   * @param {Result} result
+   */
+  follow(list, cards, result) {
+    let timer = 0;
+    const frame = requestAnimationFrame(() => {
+      timer = window.setTimeout(() => {
+        list.append(...cards);
+        markAll(cards, result);
+      });
+    });
+    this.rest = () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+    };
+  }
+}
+
+/**
+ * @param {Element[]} within
+ * @param {Result} result
+ */
+function markAll(within, { found }) {
+  for (const element of within) {
+    for (const text of element.querySelectorAll('.p-card__t, .p-card__m, tbody :is(th, td)')) mark(text, found);
   }
 }
 

@@ -89,6 +89,8 @@ class FacetList {
     values.append(this.list, this.none, this.more);
     this.place = /** @type {Element} */ (details.querySelector('.p-vals'));
     this.values = values;
+    this.details = details;
+    details.addEventListener('toggle', () => this.draw());
   }
 
   finder() {
@@ -118,7 +120,6 @@ class FacetList {
     if (counts) this.counts = counts;
     badgeOf(this.badge, chosen.length);
     this.draw();
-    if (this.place.isConnected) this.place.replaceWith(this.values);
   }
 
   /** Opens the way to a term. @param {number} term */
@@ -128,7 +129,10 @@ class FacetList {
     for (let end = 1; end < path.length; end += 1) this.open.add(path.slice(0, end).join('/'));
   }
 
+  /** A facet that is folded is drawn when it is opened. */
   draw() {
+    if (!this.details.open) return;
+    if (this.place.isConnected) this.place.replaceWith(this.values);
     const { terms, cut, of } = this.text.trim() ? this.matching() : this.top();
     /** @type {Set<string>} */
     const used = new Set();

@@ -1,5 +1,5 @@
 /** A range of numbers: a histogram to see where the artifacts are, and two fields to say from where to where. */
-import { make, rectangle, set } from './dom.js';
+import { make, set, shape } from './dom.js';
 import { badge, badgeOf } from './panel.js';
 import { parse, value } from './words.js';
 
@@ -23,16 +23,20 @@ export class RangeFilter {
     this.choose = choose;
     /** @type {Range} */
     this.range = [null, null];
-    /** @type {number[]} */
-    this.edges = [];
+    /** @type {{edges: number[], counts: ArrayLike<number>}} */
+    this.histogram = { edges: [], counts: [] };
     this.badge = badge(details);
     this.bars = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     set(this.bars, { class: 'p-hist', 'aria-hidden': 'true', preserveAspectRatio: 'none' });
+    this.shapes = [shape('in'), shape('out')];
+    this.bars.append(...this.shapes);
     this.fields = /** @type {[HTMLInputElement, HTMLInputElement]} */ ([this.field('from', meta.min, 0), this.field('to', meta.max, 1)]);
     this.fault = make('p', { class: 'p-bad p-xs', id: `fault-${meta.column}`, hidden: true });
     this.place = /** @type {Element} */ (details.querySelector('.p-vals'));
     this.values = make('div', { class: 'p-vals p-vals--range', role: 'group', 'aria-label': meta.label },
       this.bars, make('div', { class: 'p-range' }, this.fields[0], make('span', { 'aria-hidden': 'true' }, 'to'), this.fields[1]), this.fault);
+    this.details = details;
+    details.addEventListener('toggle', () => this.draw());
     this.drag();
   }
 
@@ -86,22 +90,33 @@ export class RangeFilter {
       const text = bound === null ? '' : value(this.meta.kind, bound);
       if (field !== document.activeElement || parse(this.meta.kind, field.value, i === 1) !== bound) field.value = text;
     });
-    if (histogram) this.draw(histogram);
-    if (this.place.isConnected) this.place.replaceWith(this.values);
+    if (histogram) this.histogram = histogram;
+    this.draw();
   }
 
-  /** @param {{edges: number[], counts: Uint32Array}} histogram */
-  draw({ edges, counts }) {
-    this.edges = edges;
+  /** A range that is folded is drawn when it is opened. */
+  draw() {
+    if (!this.details.open) return;
+    if (this.place.isConnected) this.place.replaceWith(this.values);
+    const { edges } = this.histogram;
     const [low, high] = this.range;
-    const most = Math.max(1, ...counts);
+    this.paint((i) => {
+      const last = i === edges.length - 2;
+      return (low === null || (last ? edges[i + 1] >= low : edges[i + 1] > low)) && (high === null || edges[i] <= high);
+    });
+  }
+
+  /** All bars are two shapes, those within and those without. @param {(bar: number) => boolean} within */
+  paint(within) {
+    const { counts } = this.histogram;
+    const most = Math.max(1, ...Array.from(counts));
+    const paths = ['', ''];
+    for (let i = 0; i < counts.length; i++) {
+      const height = counts[i] ? Math.max(2, (counts[i] / most) * HEIGHT) : 0.6;
+      paths[within(i) ? 0 : 1] += `M${i * 4 + 0.3} ${HEIGHT}v-${height.toFixed(2)}h3.4v${height.toFixed(2)}z`;
+    }
     set(this.bars, { viewBox: `0 0 ${counts.length * 4} ${HEIGHT}` });
-    this.bars.replaceChildren(...[...counts].map((n, i) => {
-      const height = n ? Math.max(2, (n / most) * HEIGHT) : 0.6;
-      const last = i === counts.length - 1;
-      const inside = (low === null || (last ? edges[i + 1] >= low : edges[i + 1] > low)) && (high === null || edges[i] <= high);
-      return rectangle({ class: inside ? 'in' : 'out', x: i * 4 + 0.3, width: 3.4, y: +(HEIGHT - height).toFixed(2), height: +height.toFixed(2) });
-    }));
+    this.shapes.forEach((path, i) => set(path, { d: paths[i] }));
   }
 
   /** A pointer may draw over the bars instead; whoever has none uses the fields. */
@@ -109,14 +124,12 @@ export class RangeFilter {
     let first = -1;
     const bar = (/** @type {PointerEvent} */ event) => {
       const { left, width } = this.bars.getBoundingClientRect();
-      const n = this.edges.length - 1;
+      const n = this.histogram.edges.length - 1;
       return Math.max(0, Math.min(n - 1, Math.floor(((event.clientX - left) / width) * n)));
     };
-    const mark = (/** @type {number} */ a, /** @type {number} */ b) => {
-      [...this.bars.children].forEach((rect, i) => rect.setAttribute('class', i >= Math.min(a, b) && i <= Math.max(a, b) ? 'in' : 'out'));
-    };
+    const mark = (/** @type {number} */ a, /** @type {number} */ b) => this.paint((i) => i >= Math.min(a, b) && i <= Math.max(a, b));
     this.bars.addEventListener('pointerdown', (event) => {
-      if (this.edges.length < 2) return;
+      if (this.histogram.edges.length < 2) return;
       first = bar(event);
       this.bars.setPointerCapture(event.pointerId);
       mark(first, first);
@@ -128,8 +141,9 @@ export class RangeFilter {
       if (first < 0) return;
       const ends = [first, bar(event)].sort((a, b) => a - b);
       first = -1;
-      const last = ends[1] === this.edges.length - 2;
-      this.choose([this.edges[ends[0]], last ? this.edges[ends[1] + 1] : this.edges[ends[1] + 1] - 1]);
+      const { edges } = this.histogram;
+      const last = ends[1] === edges.length - 2;
+      this.choose([edges[ends[0]], last ? edges[ends[1] + 1] : edges[ends[1] + 1] - 1]);
     });
     this.bars.addEventListener('pointercancel', () => { first = -1; });
   }

@@ -3,9 +3,11 @@ import { readRange } from '../search/state.js';
 
 const UNITS = /** @type {[number, string][]} */ ([[1e12, 'TB'], [1e9, 'GB'], [1e6, 'MB'], [1e3, 'kB']]);
 
+const FIGURES = new Intl.NumberFormat('en-US');
+
 /** @param {number} n */
 export function number(n) {
-  return n.toLocaleString('en-US');
+  return FIGURES.format(n);
 }
 
 /** @param {number} n */

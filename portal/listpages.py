@@ -341,7 +341,7 @@ def _filter(column: FacetColumn, value: FacetValue) -> str:
         return ""
     same = sum(v.label.casefold() == value.label.casefold() for v in column.values)
     chosen = value.id if same > 1 and value.id else value.label
-    return f"browse/?{urlencode({column.column: chosen}, errors="replace")}"
+    return "browse/?" + urlencode({column.column: chosen}, errors="replace")
 
 
 def _term_url(value: FacetValue) -> str | None:

@@ -44,22 +44,22 @@ GENES = ["Mbp", "MBP", "Gfap", "CD3E", "HLA-A", "ENSG00000119888", "Spp1", "lung
 @pytest.mark.parametrize("seed", range(8))
 def test_the_engine_agrees_with_the_oracle(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    catalog = _numbered(_catalog(rng, rng.choice([1, 2, 12, 40, 90])))
+    catalog = numbered(random_catalog(rng, rng.choice([1, 2, 12, 40, 90])))
     shard_bytes = rng.choice([80, 300, 65_536])
     oracle = Oracle(catalog)
-    queries = [_query(rng, oracle) for _ in range(QUERIES)]
+    queries = [random_query(rng, oracle) for _ in range(QUERIES)]
     answers = _run(tmp_path, catalog, queries, shard_bytes)
     for query, answer in zip(queries, answers, strict=True):
-        _compare(oracle, query, answer)
+        compare(oracle, query, answer)
 
 
 def test_the_engine_agrees_on_the_table(tmp_path: Path) -> None:
     """As the table's own catalog in one shard, with the scores' order in full."""
-    catalog = _numbered(documents())
+    catalog = numbered(documents())
     oracle = Oracle(catalog)
     queries = [asked(oracle.facets, case["query"]) for case in CASES]
     for query, answer in zip(queries, _run(tmp_path, catalog, queries), strict=True):
-        _compare(oracle, query, answer)
+        compare(oracle, query, answer)
 
 
 def _run(
@@ -78,7 +78,7 @@ def _run(
     return json.loads(done.stdout)
 
 
-def _compare(oracle: Oracle, query: dict[str, Any], answer: dict[str, Any]) -> None:
+def compare(oracle: Oracle, query: dict[str, Any], answer: dict[str, Any]) -> None:
     expected = oracle.search(query)
     assert answer["total"] == len(expected.rows), query
     _compare_order(query, expected, answer["all"])
@@ -122,12 +122,12 @@ def _bars(edges: list[int], values: list[int]) -> list[int]:
 # --- random catalogs
 
 
-def _numbered(catalog: Documents) -> Documents:
+def numbered(catalog: Documents) -> Documents:
     """With the numbers that the index gives the terms."""
     return replace(catalog, facets=[shown_first(facet) for facet in catalog.facets])
 
 
-def _catalog(rng: random.Random, n: int) -> Documents:
+def random_catalog(rng: random.Random, n: int) -> Documents:
     texts = {name: [_text(rng, 3 if name == "title" else 6) for _ in range(n)] for name in FIELDS}
     lists = [rng.sample(GENES, rng.randint(0, 5)) for _ in range(rng.randint(0, 3))]
     return Documents(
@@ -176,7 +176,7 @@ def _facet(rng: random.Random, n: int, column: str) -> TermColumn:
 # --- random queries
 
 
-def _query(rng: random.Random, oracle: Oracle) -> dict[str, Any]:
+def random_query(rng: random.Random, oracle: Oracle) -> dict[str, Any]:
     query: dict[str, Any] = {"sort": rng.choice(SORTS)}
     if rng.random() < 0.7:
         query["q"] = _words(rng, oracle)

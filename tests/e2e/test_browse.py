@@ -600,7 +600,7 @@ def test_without_javascript_there_are_facets_and_first_results(address, browser)
     [("light", {}), ("dark", {"color_scheme": "dark"}), ("phone", PHONE)],
     ids=lambda x: x if isinstance(x, str) else "",
 )
-def test_axe_finds_nothing(address, browser, name, context):
+def test_axe_finds_nothing(address, browser, site, name, context):
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: run `npm ci` in frontend/")
     watched = watch(browser, address, reduced_motion="reduce", **context)
@@ -617,6 +617,10 @@ def test_axe_finds_nothing(address, browser, name, context):
         settle(page)
         page.screenshot(path=SHOTS / f"search-{what}-{name}.png")
         check(page, f"{name} {what}")
+    some = next(iter(sorted((site / "datasets").iterdir()))).name
+    for other in ("", f"datasets/{some}/", "datasets/odd/", "by/tissue/", "by/tissue/brain/"):
+        page.goto(address + other)
+        check(page, f"{name} {other}")
     if name == "phone":
         page.goto(f"{address}browse/?tissue=brain")
         settle(page)

@@ -30,13 +30,7 @@ describe('prose', () => {
 
   it('is folded', () => assert.deepEqual(addresses('uber'), ['about/']));
 
-  it('is shown where the word stands, as text', () => {
-    const [, hit] = findProse(PAGES, 'cite');
-    assert.match(hit.excerpt, /^… .*Please cite what.* …$/);
-    assert.ok(hit.excerpt.length < 180);
-    assert.equal(hit.hits, 1);
-    assert.equal(findProse(PAGES, 'wer')[0].excerpt, 'Wer wir sind <script>alert(1)</script>');
-  });
+  it('counts how often', () => assert.deepEqual(findProse(PAGES, 'cite').map(({ hits }) => hits), [1, 1]));
 
   it('has five pages at most', () => {
     const many = Array.from({ length: 9 }, (_, i) => ({ title: `Page ${i}`, address: `${i}/`, text: 'same words' }));

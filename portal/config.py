@@ -69,14 +69,14 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-_RESERVED = ("q", "sort", "page", "view", "columns")
-"""What the address of a search says besides its facets."""
+RESERVED = ("q", "sort", "page", "view", "columns", "constructor")
+"""What the address of a search says besides its facets, and what every object of a script has."""
 
 
 def _facet_column(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
         raise ValueError(f"{name[:80]!r} is no name of a column; these are like `cell_type`")
-    if name in _RESERVED:
+    if name in RESERVED:
         raise ValueError(f"`{name}` means something else in the address of a search")
     return name
 

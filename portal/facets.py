@@ -7,12 +7,13 @@ a lobe of it. Search, browse, the pages of values and the client all read this o
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from portal.config import Facet, SiteConfig
+from portal.config import RESERVED, Facet, SiteConfig
 from portal.entry import Collection, Schema
 from portal.facettree import above, bits, nearest_shown, parents_first, shown_terms, without_cycles
 from portal.facetvalues import RangeKind, Said, number_reader, range_kind, value_reader
@@ -61,6 +62,14 @@ class FacetColumn:
     def known(self) -> bool:
         """Whether any record has a value: a column of nothing but unknown has no pages."""
         return any(v.id or v.label != UNKNOWN for v in self.values)
+
+    def shares_label(self, value: FacetValue) -> bool:
+        """Whether another value is called the same."""
+        return self._labels[value.label.casefold()] > 1
+
+    @cached_property
+    def _labels(self) -> Counter[str]:
+        return Counter(v.label.casefold() for v in self.values)
 
     def roots(self) -> list[int]:
         """The shown values that lie below no other."""
@@ -142,7 +151,7 @@ def facets_of(
         name
         for record in records
         for name, values in record.values.items()
-        if name not in asked and _NAME.fullmatch(name) and any(v.id for v in values)
+        if name not in (*asked, *RESERVED) and _NAME.fullmatch(name) and any(v.id for v in values)
     }
     columns = []
     for name in (*rail, *sorted(with_ids)):

@@ -48,14 +48,14 @@ def value_reader(column: str, collections: Mapping[str, Collection]) -> Callable
 
 
 def range_kind(column: str, schema: Schema) -> RangeKind | None:
-    """How a range counts; None for a column that holds neither numbers nor dates."""
+    """How a range counts; None for a column that holds neither whole numbers nor dates."""
     if column.endswith("_bytes"):
         return "bytes"
     known, declared = _BY_NAME.get(column), schema.fields.get(column)
     if column in _DATES or (known is None and declared is not None and declared.type == "date"):
         return "date"
     kind = known.kind if known else declared.type if declared else ""
-    return "count" if kind in ("integer", "number") else None
+    return "count" if kind == "integer" else None
 
 
 def number_reader(column: str, kind: RangeKind) -> Callable[[Record], int | None]:

@@ -82,9 +82,9 @@ class ListPages(PageWriter):
             total=len(self.listed),
             shown=len(newest),
             cards=self.join("partials/card.html", newest, 1),
-            rows=self.join("partials/row.html", newest, 1),
+            rows="" if self.index else self.join("partials/row.html", newest, 1),
+            n_records=len(self.records),
             columns=[c for c in self.facets.columns if c.in_rail and c.known],
-            addresses=self.facets.addresses,
             older=self.older("", len(self.listed)),
             search=self.shell.search,
             index=self.index,
@@ -339,8 +339,7 @@ def _filter(column: FacetColumn, value: FacetValue) -> str:
     """Browse with this value chosen: by its label, by its id where another has the same label."""
     if not column.in_rail:
         return ""
-    same = sum(v.label.casefold() == value.label.casefold() for v in column.values)
-    chosen = value.id if same > 1 and value.id else value.label
+    chosen = value.id if value.id and column.shares_label(value) else value.label
     return "browse/?" + urlencode({column.column: chosen}, errors="replace")
 
 

@@ -70,7 +70,7 @@ def write_index(
     for column in documents.ranges:
         arrays |= range_arrays(column)
     if len(documents.gene_lists):
-        arrays["genes.codes"] = _gene_codes(documents)
+        arrays[":genes"] = _gene_codes(documents)
     arrays["text.hash"] = _hashes(shard_names)
     arrays["cards.hash"] = _hashes(card_names)
     header = {

@@ -99,7 +99,7 @@ def read(folder: Path, name: str) -> Decoded:
         found.own[facet["column"]] = _own(facet["column"], arrays)
     for column in header["ranges"]:
         found.values[column["column"]] = _values(column["column"], arrays)
-    found.gene_list = [code - 1 for code in arrays.get("genes.codes", [])]
+    found.gene_list = [code - 1 for code in arrays.get(":genes", [])]
     for k, number in enumerate(arrays["text.hash"]):
         found.shards.append(shard(unzipped(f"text/{k}-{number:08x}.bin")))
     for k, number in enumerate(arrays["cards.hash"]):

@@ -28,6 +28,9 @@ export class Bar {
     this.heading = part(root, '#count');
     this.live = make('p', { class: 'p-vh', role: 'status' });
     part(root, '.p-bar').after(this.live);
+    /** The same within the sheet: while that is open, nothing else is heard. */
+    this.liveInSheet = make('p', { class: 'p-vh', role: 'status' });
+    part(root, '#filters').append(this.liveInSheet);
     this.sort = /** @type {HTMLSelectElement} */ (part(root, '#sort'));
     this.sort.addEventListener('change', () => act.sort(this.sort.value));
     this.views = ['cards', 'table'].map((view) => {
@@ -51,7 +54,7 @@ export class Bar {
   controls({ query, view, columns }) {
     for (const one of this.views) one.radio.checked = one.view === view;
     const now = sorting(query);
-    const sorts = [...(query.q.trim() ? ['relevance'] : []), 'newest', ...this.engine.ranges.filter(({ kind }) => kind !== 'date').map(({ column }) => column), 'title'];
+    const sorts = [...(query.q.trim() ? ['relevance'] : []), 'newest', ...this.engine.ranges.filter(({ column }) => column !== 'published_at').map(({ column }) => column), 'title'];
     const label = (/** @type {string} */ key) => SORTS[key] ?? this.engine.ranges.find(({ column }) => column === key)?.label ?? key;
     this.sort.replaceChildren(...[...new Set([...sorts, now])].map((key) => make('option', { value: key }, label(key))));
     this.sort.value = now;
@@ -86,7 +89,7 @@ export class Bar {
     this.done.textContent = `Show ${artifacts(total)}`;
     this.clear.disabled = n === 0 && !state.query.q;
     window.clearTimeout(this.timer);
-    if (!this.first) this.timer = window.setTimeout(() => write(this.live, artifacts(total)), QUIET);
+    if (!this.first) this.timer = window.setTimeout(() => write(this.live.closest('[inert]') ? this.liveInSheet : this.live, artifacts(total)), QUIET);
     this.first = false;
   }
 

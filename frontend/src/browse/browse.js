@@ -2,6 +2,7 @@
  * The page that finds: it takes over what the build has written, without moving it, and keeps it in step with the
  * address. The address is the state; each part of the page is drawn from it and from the engine's answer.
  */
+import { IndexError } from '../search/files.js';
 import { read, write } from '../search/state.js';
 import { Bar, closeMenus, sorting } from './bar.js';
 import { chips } from './chips.js';
@@ -36,6 +37,11 @@ const NO_PROSE = { pages: /** @type {Page[]} */ ([]), found: /** @type {Result['
 export async function start(root, sources) {
   const results = part(root, '#results');
   if (window.location.search.length > 1) set(results, { 'aria-busy': 'true' });
+  // Who types before the index is there must not lose it.
+  const box = document.querySelector('.md-header [data-search]');
+  let typed = false;
+  const note = () => { typed = true; };
+  box?.addEventListener('input', note);
   /** @type {Engine} */
   let engine;
   try {
@@ -44,8 +50,14 @@ export async function start(root, sources) {
     set(results, { 'aria-busy': null });
     tell(root, error, 'You can still browse by the lists and see the newest artifacts.', () => void start(root, sources));
     return undefined;
+  } finally {
+    box?.removeEventListener('input', note);
   }
   const browse = new Browse(root, engine, sources.prose);
+  if (typed) {
+    browse.typed();
+    return browse;
+  }
   await browse.show(browse.fromAddress(), { y: window.history.state?.y });
   return browse;
 }
@@ -104,7 +116,7 @@ export class Browse {
       this.go(this.fromAddress(/** @type {HTMLAnchorElement} */ (link).search), { focus: true });
     });
     window.addEventListener('popstate', ({ state }) => {
-      if (!state && addressOf(this.state, this.engine) === window.location.pathname + window.location.search) return; // a place on the page
+      if (!state && addressOf(this.state, this.engine) === addressOf(this.fromAddress(), this.engine)) return; // a place on the page
       this.typing = false;
       void this.show(this.fromAddress(), { y: window.history.state?.y ?? 0 });
     });
@@ -125,11 +137,16 @@ export class Browse {
     try {
       const { ExportMenu } = await later();
       this.exports = new ExportMenu(this.menu, this.root.dataset, () => ({ engine: this.engine, query: this.state.query, total: this.total }));
-      this.exports.show(this.total, this.total === this.engine.n);
+      this.exports.show(this.total, this.isWhole());
     } catch (error) {
       this.offered = false; // the whole files are there all the same
       console.warn('The menu of exports could not be loaded:', error);
     }
+  }
+
+  /** Whether the files of the catalog hold what is shown: they also have what is not listed. */
+  isWhole() {
+    return this.total === this.engine.n && this.root.dataset.whole !== undefined;
   }
 
   fromAddress(search = window.location.search) {
@@ -183,6 +200,7 @@ export class Browse {
     const turn = ++this.turn;
     const { query } = state;
     this.bar.controls(state);
+    this.panel.take(query);
     if (this.search && this.search.value !== query.q) this.search.value = query.q;
     set(this.results, { 'aria-busy': 'true' });
     const prose = query.q.trim() ? this.prose(query.q).catch(() => NO_PROSE) : Promise.resolve(NO_PROSE);
@@ -217,7 +235,7 @@ export class Browse {
     this.root.querySelector('.p-fail')?.remove();
     this.panel.show(state.query, result);
     this.bar.count(state, result.total);
-    this.exports?.show(result.total, result.total === this.engine.n);
+    this.exports?.show(result.total, this.isWhole());
     this.drawAbove(state, result, prose);
     this.list.show(state, result, made, (change) => this.href(change), whole);
   }
@@ -245,11 +263,11 @@ export class Browse {
   }
 
   removals() {
-    const { terms, ranges } = this.state.query;
+    const now = () => this.state.query;
     return {
       text: () => this.change({ q: '' }),
-      term: (/** @type {string} */ column, /** @type {number} */ term) => this.change({ terms: { ...terms, [column]: terms[column].filter((other) => other !== term) } }),
-      range: (/** @type {string} */ column) => this.change({ ranges: { ...ranges, [column]: [null, null] } }),
+      term: (/** @type {string} */ column, /** @type {number} */ term) => this.change({ terms: { ...now().terms, [column]: (now().terms[column] ?? []).filter((other) => other !== term) } }),
+      range: (/** @type {string} */ column) => this.change({ ranges: { ...now().ranges, [column]: [null, null] } }),
       unknown: (/** @type {number} */ i) => this.go({ ...this.state, unknown: this.state.unknown.filter((_, k) => k !== i) }),
       all: () => this.clear(),
     };
@@ -278,8 +296,10 @@ function tell(root, error, rest, retry) {
   console.warn('The search could not be answered:', error);
   const bar = part(root, '.p-bar');
   root.querySelector('.p-fail')?.remove();
+  const gone = error instanceof IndexError && error.gone;
   const reason = error instanceof Error && 'address' in error ? `${error.message}. ` : '';
   const notice = failure(`The search can't be used just now. ${reason}${rest}`, () => {
+    if (gone) window.location.reload();
     notice.remove();
     const heading = part(root, '#count');
     heading.tabIndex = -1;

@@ -52,10 +52,11 @@ export class List {
     const cards = new Map(this.cards);
     missing.forEach((row, i) => cards.set(row, fromTemplate(html[i])));
     const items = rows.map((row) => /** @type {Element} */ (cards.get(row)));
-    for (const item of items) unmark(item);
     if (view !== 'table' || !rows.length) return { items, other: null };
     const { table } = await later();
-    const content = await table(this.engine, rows, items, columns.length ? columns : usual(this.engine), sort);
+    const plain = items.map((item) => /** @type {Element} */ (item.cloneNode(true)));
+    for (const item of plain) unmark(item);
+    const content = await table(this.engine, rows, plain, columns.length ? columns : usual(this.engine), sort);
     return { items, other: make('div', { class: 'p-scroll p-as-table', tabindex: 0, role: 'region', 'aria-label': 'Artifacts as a table' }, content) };
   }
 
@@ -68,6 +69,7 @@ export class List {
    */
   show(state, result, made, href, whole) {
     this.rest();
+    for (const item of made.items) unmark(item);
     this.cards = new Map(result.rows.map((row, i) => [row, made.items[i]]));
     const old = [...this.results.querySelectorAll(':scope > :is(.p-grid, .p-as-table, .p-state, .p-pages)')];
     const grid = old.find((element) => element.matches('.p-grid'));

@@ -1,7 +1,7 @@
 /** The script of the browse page: finds the index that the page names, and takes over. */
 import { openEngine } from '../search/engine.js';
 import { Files } from '../search/files.js';
-import { words } from '../search/fold.js';
+import { contentWords } from '../search/fold.js';
 import { start } from './browse.js';
 import { later, laterIs } from './lazy.js';
 
@@ -32,7 +32,7 @@ if (root) {
       });
       const { findProse } = await later();
       const found = findProse(await pages, q).map(({ title, address }) => ({ title, address: whole(`../${address}`) }));
-      return { pages: found, found: words(q).map((word) => ({ word, prefix: true })) };
+      return { pages: found, found: contentWords(q).map((word, i, all) => ({ word, prefix: i === all.length - 1 })) };
     },
   });
 }

@@ -40,6 +40,12 @@ export class Panel {
     set(rail, { role: 'search', 'aria-label': 'Filters' });
   }
 
+  /** What the visitor chose, at once: the next tick must know of this one. @param {import('./types.js').Query} query */
+  take({ terms, ranges }) {
+    for (const facet of this.facets) facet.take(terms[facet.meta.column] ?? []);
+    for (const range of this.ranges) range.range = ranges[range.meta.column] ?? [null, null];
+  }
+
   /**
    * @param {import('./types.js').Query} query
    * @param {import('./types.js').Result} result
@@ -115,11 +121,16 @@ class FacetList {
    * @param {Uint32Array | undefined} counts
    */
   show(chosen, counts) {
-    for (const term of chosen) if (!this.chosen.includes(term)) this.reveal(term);
-    this.chosen = chosen;
+    this.take(chosen);
     if (counts) this.counts = counts;
     badgeOf(this.badge, chosen.length);
     this.draw();
+  }
+
+  /** @param {number[]} chosen */
+  take(chosen) {
+    for (const term of chosen) if (!this.chosen.includes(term)) this.reveal(term);
+    this.chosen = chosen;
   }
 
   /** Opens the way to a term. @param {number} term */
@@ -147,13 +158,9 @@ class FacetList {
   /** The roots: those with most first, unknown last. */
   top() {
     const sorted = this.roots.length > FIRST ? this.byCount(this.roots) : this.roots; // a short list keeps its order
-    const most = this.all ? sorted : sorted.filter((term, i) => i < FIRST || this.chosen.includes(term) || this.leadsToChosen(term));
+    const leads = new Set(this.chosen.flatMap((term) => [term, ...this.meta.ancestors(term)]));
+    const most = this.all ? sorted : sorted.filter((term, i) => i < FIRST || leads.has(term));
     return { terms: most, cut: most.length < sorted.length, of: sorted.length };
-  }
-
-  /** @param {number} root */
-  leadsToChosen(root) {
-    return this.chosen.some((term) => this.meta.ancestors(term).includes(root));
   }
 
   /** Terms of whose label, synonyms and id each word of the text is a part. */

@@ -25,6 +25,8 @@ export class RangeFilter {
     this.range = [null, null];
     /** @type {{edges: number[], counts: ArrayLike<number>}} */
     this.histogram = { edges: [], counts: [] };
+    /** The field that somebody is writing in. @type {HTMLInputElement | null} */
+    this.written = null;
     this.badge = badge(details);
     this.bars = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     set(this.bars, { class: 'p-hist', 'aria-hidden': 'true', preserveAspectRatio: 'none' });
@@ -50,7 +52,11 @@ export class RangeFilter {
       type: 'text', autocomplete: 'off', inputmode: this.meta.kind === 'count' ? 'numeric' : null,
       'aria-label': `${this.meta.label} ${word}`, placeholder: bound === null ? '' : value(this.meta.kind, bound),
     });
-    input.addEventListener('change', () => this.read(end));
+    input.addEventListener('input', () => { this.written = input; });
+    input.addEventListener('change', () => {
+      this.written = null;
+      this.read(end);
+    });
     return input;
   }
 
@@ -88,7 +94,8 @@ export class RangeFilter {
       const field = this.fields[i];
       this.complain(/** @type {0 | 1} */ (i), false);
       const text = bound === null ? '' : value(this.meta.kind, bound);
-      if (field !== document.activeElement || parse(this.meta.kind, field.value, i === 1) !== bound) field.value = text;
+      const busy = field === document.activeElement && (field === this.written || parse(this.meta.kind, field.value, i === 1) === bound);
+      if (!busy) field.value = text;
     });
     if (histogram) this.histogram = histogram;
     this.draw();

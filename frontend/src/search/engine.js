@@ -96,7 +96,7 @@ export class Engine {
     const hashes = (/** @type {string} */ name) => /** @type {Uint32Array} */ (arrays.get(name) ?? none);
     this.text = new TextSearch({
       files, header, columns: this.columns, hashes: hashes('text.hash'),
-      geneCodes: /** @type {Codes | undefined} */ (arrays.get('genes.codes')) ?? null,
+      geneCodes: /** @type {Codes | undefined} */ (arrays.get(':genes')) ?? null,
     });
     const cards = hashes('cards.hash');
     /** @type {Once<number, string[]>} */

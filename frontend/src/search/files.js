@@ -10,22 +10,28 @@ export class IndexError extends Error {
    * @param {string} message
    * @param {string} address
    * @param {unknown} [cause]
+   * @param {boolean} [gone] whether the site was published anew, so that only a fresh page can go on
    */
-  constructor(message, address, cause) {
+  constructor(message, address, cause, gone = false) {
     super(message, { cause });
     this.name = 'IndexError';
     this.address = address;
+    this.gone = gone;
   }
 }
 
 /**
- * What was made once for a key. A failure is not kept.
+ * What was made once for a key. A failure is not kept, and of many only the last.
  * @template K, V
  */
 export class Once {
-  /** @param {(key: K) => Promise<V>} make */
-  constructor(make) {
+  /**
+   * @param {(key: K) => Promise<V>} make
+   * @param {number} [most] how many are kept
+   */
+  constructor(make, most = 256) {
     this.make = make;
+    this.most = most;
     /** @type {Map<K, Promise<V>>} */
     this.made = new Map();
   }
@@ -38,9 +44,11 @@ export class Once {
     let promise = this.made.get(key);
     if (!promise) {
       promise = this.make(key);
-      this.made.set(key, promise);
       promise.catch(() => this.made.delete(key));
+      for (const oldest of this.made.keys()) if (this.made.size >= this.most) this.made.delete(oldest);
     }
+    this.made.delete(key); // what is asked for again is the last again
+    this.made.set(key, promise);
     return promise;
   }
 }
@@ -88,6 +96,7 @@ export class Files {
     } catch (error) {
       throw new IndexError('The server could not be reached', address, error);
     }
+    if (response.status === 404) throw new IndexError('The server answered 404: the site may have changed since this page was opened', address, undefined, true);
     if (!response.ok) throw new IndexError(`The server answered ${response.status}`, address);
     try {
       return await take(response);

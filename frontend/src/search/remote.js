@@ -69,13 +69,13 @@ class Line {
     });
   }
 
-  /** @param {{id: number, value?: any, error?: {name: string, message: string, address: string}}} data */
+  /** @param {{id: number, value?: any, error?: {name: string, message: string, address: string, gone: boolean}}} data */
   answer({ id, value, error }) {
     const waiting = this.waiting.get(id);
     this.waiting.delete(id);
     if (!waiting) return;
     if (!error) waiting.resolve(value);
-    else if (error.name === 'IndexError') waiting.reject(new IndexError(error.message, error.address));
+    else if (error.name === 'IndexError') waiting.reject(new IndexError(error.message, error.address, undefined, error.gone));
     else waiting.reject(Object.assign(new Error(error.message), { name: error.name }));
   }
 

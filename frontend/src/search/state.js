@@ -116,7 +116,7 @@ function lookupOf(terms) {
     const { label, id } = terms[i];
     const folded = same(label);
     if (lookup.labels.has(label)) lookup.shared.add(label);
-    else lookup.labels.set(label, i);
+    if (!lookup.labels.has(label) || !id) lookup.labels.set(label, i); // the others have ids to be called by
     if (!lookup.folded.has(folded)) lookup.folded.set(folded, i);
     if (id && !lookup.ids.has(same(id))) lookup.ids.set(same(id), i);
   }

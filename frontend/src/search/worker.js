@@ -41,7 +41,7 @@ self.addEventListener('message', async ({ data: { id, method, args } }) => {
     const value = await call(method, args);
     self.postMessage({ id, value }, { transfer: buffers(value) });
   } catch (error) {
-    const { name, message, address } = /** @type {any} */ (error);
-    self.postMessage({ id, error: { name, message, address } });
+    const { name, message, address, gone } = /** @type {any} */ (error);
+    self.postMessage({ id, error: { name, message, address, gone } });
   }
 });

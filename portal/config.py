@@ -219,7 +219,7 @@ def _facet_faults(config: SiteConfig, path: Path, lines: Mapping[Loc, int]) -> l
         elif name in seen:
             what, remedy = f"`{name}` is given twice.", "Keep one."
         elif facet.kind == "range" and range_kind(name, schema) is None:
-            what = f"`{name}` holds neither numbers nor dates, so it has no range."
+            what = f"`{name}` holds neither whole numbers nor dates, so it has no range."
             remedy = "Use `value` or leave `kind` out."
         seen.add(name)
         if what:

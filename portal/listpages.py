@@ -292,7 +292,9 @@ def _known(column: FacetColumn | None) -> int:
 
 def _named(column: FacetColumn | None) -> FacetColumn | None:
     """A column with only those values that artifacts name themselves."""
-    return replace(column, values=[v for v in column.values if v.own]) if column else None
+    if column is None or not column.known:
+        return None
+    return replace(column, values=[v for v in column.values if v.own])
 
 
 def _outline(column: FacetColumn) -> list[dict[str, Any]]:

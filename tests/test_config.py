@@ -95,7 +95,7 @@ def test_any_column_of_the_catalog_or_field_of_the_schema_can_be_a_facet(tmp_pat
 
 def test_a_field_of_the_portals_own_schema_can_be_a_facet(tmp_path):
     (tmp_path / "data_manifest").mkdir()
-    (tmp_path / "data_manifest/schema.yaml").write_text("fields: {depth: {type: number}}\n")
+    (tmp_path / "data_manifest/schema.yaml").write_text("fields: {depth: {type: integer}}\n")
     text = "title: x\nfacets:\n- {column: depth, kind: range}\n"
     assert load(tmp_path, text).facets[0].column == "depth"
     with pytest.raises(ProblemsError, match="no column `panel`"):

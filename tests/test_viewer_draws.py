@@ -43,7 +43,7 @@ def assert_clean(shown: Watched) -> None:
 
 def pick(shown: Watched, text: str) -> None:
     """Click a row of the list of genes."""
-    shown.page.get_by_placeholder("Search").first.fill(text)
+    shown.page.locator(".p-view").get_by_placeholder("Search").first.fill(text)
     rows = shown.page.get_by_role("row").filter(has_text=text)
     rows.first.click()
 

@@ -111,7 +111,7 @@ def test_a_gene_and_a_cluster_recolour_the_visium_brain(built, address, browser)
     page = watched.page
     page.goto(f"{address}datasets/visium/?view=1")
     before = watched.drawn()
-    page.get_by_placeholder("Search").fill("Ttr")
+    page.locator(".p-view").get_by_placeholder("Search").fill("Ttr")
     page.get_by_text("Ttr", exact=True).last.click()
     watched.changed(before)
     page.screenshot(path=ROOT / "screenshots" / "real-visium-gene.png")

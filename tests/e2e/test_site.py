@@ -83,8 +83,9 @@ def test_no_page_complains_or_asks_elsewhere(site, address, browser):
         "catalog-is-no-page/",
     ]
     pages += [f"datasets/{i}/" for i in [*LOCAL, *ids[:12]]]
-    values = [next(v for v in sorted((site / "by" / c).iterdir()) if v.is_dir()) for c in columns]
-    pages += [f"by/{v.parent.name}/{v.name}/" for v in values]
+    for column in columns:  # the values of collections have pages elsewhere
+        values = [v.name for v in sorted((site / "by" / column).iterdir()) if v.is_dir()]
+        pages += [f"by/{column}/{value}/" for value in values[:1]]
     pages += [
         f"collections/{p.name}/" for p in list((site / "collections").iterdir())[:4] if p.is_dir()
     ]

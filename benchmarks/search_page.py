@@ -30,9 +30,9 @@ def make_page(n: int, cache: Path) -> Path:
     from markupsafe import Markup
 
     from portal.config import SiteConfig
-    from portal.entry import Schema
     from portal.listpages import ListPages
     from portal.resources import asset_manifest, assets_dir
+    from portal.schema import Schema
     from portal.search_prose import write_prose
     from portal.shell import build_shell
 

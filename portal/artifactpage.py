@@ -13,10 +13,10 @@ from markupsafe import Markup, escape
 from portal.cards import Card
 from portal.config import SiteConfig
 from portal.elements import element_groups
-from portal.entry import Schema
 from portal.facets import Facets
 from portal.prose import summary, to_html
 from portal.record import UNKNOWN, Products, Record, Value, View
+from portal.schema import Schema
 from portal.snippets import snippets_of
 from portal.words import count, initial_capital, number, plain, size, web_address
 
@@ -52,8 +52,11 @@ class Row:
 class ValueWriter:
     """Values as HTML. Those that many records share are written once."""
 
-    def __init__(self, facets: Facets, render: Callable[..., Markup], root: str) -> None:
+    def __init__(
+        self, facets: Facets, render: Callable[..., Markup], root: str, schema: Schema
+    ) -> None:
         self.facets = facets
+        self.italic = {name for name, f in schema.fields.items() if f.show == "italic"}
         self.render = render
         self.root = root
         self.known: dict[tuple[object, ...], Markup] = {}
@@ -70,7 +73,7 @@ class ValueWriter:
         if len(terms) == 1 and terms[0].known and not (terms[0].id or terms[0].address):
             return escape(terms[0].label)
         html = self.render(
-            "partials/values.html", terms=terms, italic=column == "organism", root=self.root
+            "partials/values.html", terms=terms, italic=column in self.italic, root=self.root
         )
         if any(t.address for t in terms):
             self.known[key] = html
@@ -241,6 +244,8 @@ def _metadata(
     groups: dict[str, list[Row]] = {}
     for name, html in terms.items():
         known = schema.fields.get(name)
+        if known and known.show == "hidden":
+            continue
         label = known.label if known and known.label else plain(initial_capital(name))
         source = record.values[name][0].source
         row = Row(label, html, scanned="" if source == "declared" else plain(source))

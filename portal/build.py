@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -21,7 +22,7 @@ from pathlib import Path
 from portal import __version__
 from portal.cache import Cache
 from portal.catalog import write_catalog, write_record
-from portal.columns import COLUMNS
+from portal.columns import catalog_columns
 from portal.config import SiteConfig
 from portal.curate import curate
 from portal.entry import Entry
@@ -30,6 +31,7 @@ from portal.linkcheck import broken_links
 from portal.manifest import Manifest, read_manifest, source_path
 from portal.products import Artifact, Budget, make_products
 from portal.publish import recover, replace
+from portal.quality import with_duplicates
 from portal.record import Record
 
 __all__ = ["BuildReport", "build_site"]
@@ -133,6 +135,7 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
         records,
         manifest.collections,
         site / "catalog",
+        schema=manifest.schema_,
         base_url=config.base_url,
         generated_at=built_at.isoformat(timespec="seconds"),
     )
@@ -188,7 +191,8 @@ def scan_all(manifest: Manifest, config: SiteConfig, say: Progress) -> list[Arti
                 raise
             artifacts.append(_failed(entry, problems, e))
     say("Scanning stores", len(manifest.entries), len(manifest.entries))
-    return artifacts
+    records = with_duplicates([a.record for a in artifacts])
+    return [replace_(a, record=r) for a, r in zip(artifacts, records, strict=True)]
 
 
 def _failed(entry: Entry, problems: list[Problem], e: Exception) -> Artifact:
@@ -256,7 +260,9 @@ def generated_docs(manifest: Manifest) -> dict[str, str]:
         """Text inside a Markdown table: nothing in it is markup."""
         return escape(" ".join(text.split())).translate(_PLAIN)
 
-    columns = "\n".join(f"| `{c.name}` | {kinds[c.kind]} | {c.meaning} |" for c in COLUMNS)
+    columns = "\n".join(
+        f"| `{c.name}` | {kinds[c.kind]} | {c.meaning} |" for c in catalog_columns(manifest.schema_)
+    )
     codes = "\n".join(f"| `{code}` | {meaning} |" for code, meaning in sorted(CODES.items()))
     fields = "\n".join(
         f"| `{name}` | {cell(f.label or name)} | {f.type} | {cell(f.description)} |"

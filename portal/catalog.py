@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portal.columns import COLUMNS, SDDB_VERSION, Site, gene_list_key
+from portal.columns import SDDB_VERSION, Site, catalog_columns, gene_list_key
 from portal.entry import Collection
 from portal.facts import ElementFacts
 from portal.record import Record
+from portal.schema import Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,12 +28,13 @@ def write_catalog(
     collections: dict[str, Collection],
     out: Path,
     *,
+    schema: Schema | None = None,
     base_url: str = "",
     generated_at: str = "",
 ) -> list[Path]:
     """Write catalog.parquet, .ndjson and .csv, collections, elements, problems and genes.
 
-    Rows are in order of id. Returns the files written. `generated_at` is an ISO time.
+    Rows are in order of id; fields of `schema` that every catalog has not follow its columns. Returns the files written. `generated_at` is an ISO time.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -50,10 +52,11 @@ def write_catalog(
         written.append(out / f"{name}.parquet")
         return table
 
+    columns = catalog_columns(schema or Schema())
     catalog = save(
         "catalog",
-        {c.name: [c.read(r, site) for r in rows] for c in COLUMNS},
-        pa.schema([(c.name, _arrow_type(c.kind)) for c in COLUMNS]),
+        {c.name: [c.read(r, site) for r in rows] for c in columns},
+        pa.schema([(c.name, _arrow_type(c.kind)) for c in columns]),
     )
     lines = catalog.to_pylist()
     ndjson = out / "catalog.ndjson"

@@ -13,8 +13,9 @@ from typing import Any
 from portal.entry import Collection
 from portal.facts import ElementFacts
 from portal.record import UNKNOWN, Record
+from portal.schema import Schema, SchemaField
 
-__all__ = ["COLUMNS", "SDDB_VERSION", "CatalogColumn", "Site", "gene_list_key"]
+__all__ = ["COLUMNS", "SDDB_VERSION", "CatalogColumn", "Site", "catalog_columns", "gene_list_key"]
 
 SDDB_VERSION = "1"
 
@@ -77,6 +78,17 @@ def _whole(name: str) -> Callable[[Record, Site], int | None]:
         value = record.first(name)
         try:
             return int(value.label.replace(",", "")) if value else None
+        except ValueError:
+            return None
+
+    return read
+
+
+def _number(name: str) -> Callable[[Record, Site], float | None]:
+    def read(record: Record, site: Site) -> float | None:
+        value = record.first(name)
+        try:
+            return float(value.label) if value else None
         except ValueError:
             return None
 
@@ -381,6 +393,42 @@ COLUMNS: tuple[CatalogColumn, ...] = (
         lambda r, s: r.citation.bibtex if r.citation else None,
     ),
     _C(
+        "completeness",
+        "integer",
+        "Per cent of the fields that the schema requires which have a value.",
+        lambda r, s: r.quality.completeness,
+    ),
+    _C(
+        "missing_fields",
+        "list",
+        "Required fields that nobody gave or knows.",
+        lambda r, s: list(r.quality.missing),
+    ),
+    _C(
+        "fields_without_term",
+        "list",
+        "Fields with words that no ontology has.",
+        lambda r, s: list(r.quality.without_term),
+    ),
+    _C(
+        "differing_fields",
+        "list",
+        "Fields in which the entry and the store disagree.",
+        lambda r, s: list(r.quality.differs),
+    ),
+    _C(
+        "duplicates",
+        "list",
+        "Ids of other artifacts with the same store.",
+        lambda r, s: list(r.quality.duplicates),
+    ),
+    _C(
+        "problem_codes",
+        "list",
+        "What is wrong with it: the codes of its errors and warnings.",
+        lambda r, s: sorted({p.code for p in r.problems if p.severity != "info"}),
+    ),
+    _C(
         "gene_list",
         "string",
         "Key of the default table's features in genes.parquet.",
@@ -407,3 +455,37 @@ COLUMNS: tuple[CatalogColumn, ...] = (
         for name in (*ONTOLOGY_FIELDS, "cell_type")
     ),
 )
+
+
+def catalog_columns(schema: Schema) -> list[CatalogColumn]:
+    """All columns: those that every portal has, then one or three for each further field.
+
+    A term has its labels in one text, and as lists `<name>_terms` and `<name>_term_ids`.
+    """
+    fixed = {c.name for c in COLUMNS}
+    more = [c for name, field in schema.fields.items() for c in _of_field(name, field)]
+    return [*COLUMNS, *(c for c in more if c.name not in fixed)]
+
+
+def _of_field(name: str, field: SchemaField) -> list[CatalogColumn]:
+    meaning = field.description or field.label or name
+    if field.type == "term":
+        labels = _C(
+            f"{name}_terms", "list", f"Labels of `{name}`, one an item.", _terms(name, "label")
+        )
+        ids = _C(
+            f"{name}_term_ids", "list", f"Ids, aligned with `{name}_terms`.", _terms(name, "id")
+        )
+        # Categories of observations are many: they have the lists only.
+        return (
+            [labels, ids] if field.obs else [_C(name, "string", meaning, _field(name)), labels, ids]
+        )
+    if field.type == "integer":
+        return [_C(name, "integer", meaning, _whole(name))]
+    if field.type == "number":
+        return [_C(name, "number", f"{meaning} {field.unit}".strip(), _number(name))]
+    if field.type == "boolean":
+        return [_C(name, "boolean", meaning, _yes(name))]
+    if field.many:
+        return [_C(name, "list", meaning, lambda r, s: r.labels(name))]
+    return [_C(name, "string", meaning, _field(name))]

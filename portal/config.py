@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from portal.errors import Problem, ProblemsError, UsageError, did_you_mean
+from portal.schema import Schema, load_schema, read_schema
 from portal.yamlfile import Loc, read_yaml
 
 __all__ = [
@@ -114,24 +116,35 @@ class Limits(_Section):
     scan_bytes: Size = 64_000_000
 
 
-DEFAULT_FACETS = (
-    Facet(column="technology", label="Technology", kind="term"),
-    Facet(column="assay", label="Assay", kind="term"),
-    Facet(column="organism", label="Organism", kind="term"),
-    Facet(column="tissue", label="Tissue", kind="term"),
-    Facet(column="disease", label="Disease", kind="term"),
-    Facet(column="cell_type", label="Cell type", kind="term"),
-    Facet(column="development_stage", label="Development stage", kind="term"),
+# What visitors filter by besides the fields that the schema calls facets.
+_FACETS = (
     Facet(column="element_kinds", label="Elements", kind="value"),
     Facet(column="collections", label="Collection", kind="value"),
     Facet(column="license", label="Licence", kind="value"),
-    Facet(column="validation_status", label="Validation", kind="value"),
     Facet(column="year", label="Year", kind="value"),
     Facet(column="n_obs", label="Observations", kind="range"),
     Facet(column="n_features", label="Features", kind="range"),
     Facet(column="size_bytes", label="Size", kind="range"),
     Facet(column="published_at", label="Published", kind="range"),
+    Facet(column="validation_status", label="Validation", kind="value"),
+    Facet(column="completeness", label="Completeness, per cent", kind="range"),
+    Facet(column="missing_fields", label="Missing", kind="value"),
+    Facet(column="fields_without_term", label="Words without a term", kind="value"),
+    Facet(column="differing_fields", label="Entry and store differ", kind="value"),
+    Facet(column="duplicates", label="Same store as", kind="value"),
 )
+
+
+def default_facets(schema: Schema) -> tuple[Facet, ...]:
+    """The facets of a portal that names none: those of its schema, then what all have."""
+    fields = schema.fields.items()
+    own = (Facet(column=n, kind=f.facet) for n, f in fields if f.facet and n not in RESERVED)
+    return (*own, *(f for f in _FACETS if f.column not in schema.fields))
+
+
+@cache
+def _minimal_facets() -> tuple[Facet, ...]:
+    return default_facets(load_schema("minimal"))
 
 
 class SiteConfig(_Section):
@@ -143,7 +156,7 @@ class SiteConfig(_Section):
     base_url: Annotated[str, AfterValidator(_base_url)] = ""
     report_url: str = ""
     source_roots: tuple[str, ...] = (".",)
-    facets: tuple[Facet, ...] = DEFAULT_FACETS
+    facets: tuple[Facet, ...] = Field(default_factory=_minimal_facets)
     viewer: Viewer = Viewer()
     data: Data = Data()
     limits: Limits = Limits()
@@ -194,21 +207,23 @@ def load_config(path: Path) -> SiteConfig:
     if config is None or problems:
         raise ProblemsError(problems)
     config = config.model_copy(update={"root": path.resolve().parent})
-    if ("facets",) in lines and (faults := _facet_faults(config, path, lines)):
+    own = config.manifest_dir / "schema.yaml"
+    # What is wrong with the schema itself is said where the manifest is read.
+    schema = read_schema(own if own.is_file() else None)[0] or Schema()
+    if ("facets",) not in lines:
+        return config.model_copy(update={"facets": default_facets(schema)})
+    if faults := _facet_faults(config, path, lines, schema):
         raise ProblemsError(faults)
     return config
 
 
-def _facet_faults(config: SiteConfig, path: Path, lines: Mapping[Loc, int]) -> list[Problem]:
+def _facet_faults(
+    config: SiteConfig, path: Path, lines: Mapping[Loc, int], schema: Schema
+) -> list[Problem]:
     """Facets of columns that the catalog has not, or has no numbers or dates in, or given twice."""
     from portal.columns import COLUMNS
-    from portal.entry import Schema
     from portal.facetvalues import range_kind
-    from portal.resources import default_schema
 
-    own = config.manifest_dir / "schema.yaml"
-    # What is wrong with the schema itself is said where the manifest is read.
-    schema = read_yaml(own if own.is_file() else default_schema(), Schema)[0] or Schema(fields={})
     known = {*(c.name for c in COLUMNS), *schema.fields}
     problems, seen = [], set()
     for i, facet in enumerate(config.facets):

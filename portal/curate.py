@@ -5,50 +5,50 @@ A declared value wins over one in the store; where the two differ, both are told
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from portal.citation import citation_of
-from portal.entry import Entry, MetadataItem, Schema, SchemaField, Term
+from portal.entry import Entry
 from portal.errors import Problem, worst
 from portal.facts import ElementFacts, StoreFacts
 from portal.license import license_of
-from portal.record import UNKNOWN, ContactInfo, Record, Value, VersionInfo
+from portal.ontology import load_ontology
+from portal.record import UNKNOWN, ContactInfo, Quality, Record, Value, VersionInfo
+from portal.resolve import Resolver
+from portal.rules import suspicions
+from portal.schema import Schema, SchemaField
+from portal.slots import slot_faults
 from portal.words import web_address
 
-__all__ = ["curate"]
+__all__ = ["curate", "default_resolver"]
 
-_CURIE = re.compile(r"([A-Za-z]+)[:_]([A-Za-z0-9]+)")
 _COUNT_FIELDS = {"n_spots": "spots", "n_cells": "cells"}
 _NOUNS = (("spot", "spots"), ("nucle", "nuclei"), ("cell", "cells"), ("bin", "bins"))
+_EXTRA = SchemaField(many=True)
+"""What a field outside the schema may say: anything."""
 
 
 def curate(
-    entry: Entry, facts: StoreFacts | None, schema: Schema, problems: Iterable[Problem] = ()
+    entry: Entry,
+    facts: StoreFacts | None,
+    schema: Schema,
+    problems: Iterable[Problem] = (),
+    resolver: Resolver | None = None,
 ) -> Record:
     """Make the Record of one artifact.
 
     `facts` is None where nothing was scanned; `problems` are those already found in the entry.
     """
     found = [*problems, *(facts.problems if facts else ())]
-    values: dict[str, tuple[Value, ...]] = {}
-    for name, field in schema.fields.items():
-        declared = _declared(entry, name, field)
-        stored = _stored(field, facts)
-        if declared and stored and not _agree(declared, stored):
-            found.append(_differ(entry, name, field, declared, stored))
-        chosen = declared or stored
-        if chosen:
-            values[name] = chosen
-    for name in entry.metadata:
-        if name not in schema.fields:
-            extra = _declared(entry, name, SchemaField())
-            if extra:
-                values[name] = extra
-
+    curated = _Curated(entry, facts, schema, resolver or default_resolver())
+    values = curated.values
+    found += curated.problems
     table = _default_table(facts)
-    n_obs, n_features, count_source = _counts(entry, values, table, found)
+    n_obs, n_features, count_source, differing = _counts(entry, values, table, found)
+    if facts:
+        found += slot_faults(facts, schema, curated.resolver, entry.id, curated.organisms)
     published = entry.versions[-1].date if entry.versions else None
     published = published or _label(values, "publication_date")
     page = entry.page or web_address(_label(values, "dataset_url"))
@@ -90,8 +90,217 @@ def curate(
         page=page,
         published=published,
         facts=facts,
+        quality=curated.quality(differing),
         problems=tuple(dict.fromkeys(found)),
     )
+
+
+@cache
+def default_resolver() -> Resolver:
+    """The resolver over the vocabularies that come with the portal."""
+    return Resolver(load_ontology())
+
+
+class _Curated:
+    """The values of one artifact by field, and what is wrong with them."""
+
+    def __init__(
+        self, entry: Entry, facts: StoreFacts | None, schema: Schema, resolver: Resolver
+    ) -> None:
+        self.entry, self.facts, self.schema, self.resolver = entry, facts, schema, resolver
+        self.problems: list[Problem] = []
+        self.differs: list[str] = []
+        self.organisms: frozenset[str] = frozenset()
+        found: dict[str, tuple[Value, ...]] = {}
+        # The organism first: it tells which stages of life are meant.
+        for name in sorted(schema.fields, key=lambda n: n != "organism"):
+            if chosen := self._field(name, schema.fields[name]):
+                found[name] = chosen
+            if name == "organism":
+                self.organisms = frozenset(v.id for v in found.get(name, ()) if v.id)
+        self.values = {name: found[name] for name in schema.fields if name in found}
+        for name in entry.metadata:
+            if name not in schema.fields and (extra := self._declared(name, _EXTRA)):
+                self.values[name] = extra
+        technology = self.values.get("technology", ())
+        self.technologies = frozenset(v.label.casefold() for v in technology)
+        self.asked = [n for n, f in schema.fields.items() if f.is_required(self.technologies)]
+        if entry.status != "withdrawn":
+            self.problems += self._missing()
+            for where, fault in suspicions(entry.title, self.values, schema, resolver):
+                self.problems.append(fault.at(entry.where(*where)))
+
+    def _field(self, name: str, field: SchemaField) -> tuple[Value, ...]:
+        declared = self._declared(name, field)
+        told: list[Problem] = []
+        stored = self._stored(field, told)
+        if declared and stored and not _agree(declared, stored):
+            self.differs.append(name)
+            self.problems.append(_differ(self.entry, name, field, declared, stored))
+        if not declared:
+            self.problems += told
+        return declared or stored
+
+    def _declared(self, name: str, field: SchemaField) -> tuple[Value, ...]:
+        """The values that the entry gives, and their faults."""
+        written = self.entry.metadata.get(name)
+        several = isinstance(written, list)
+        values: list[Value] = []
+        for i, item in enumerate(written if several else [written]):
+            if item is None or item == "":
+                continue
+            where = self.entry.where("metadata", name, *((i,) if several else ()))
+            found = self.resolver.resolve(item, field, organisms=self.organisms)
+            values += found.values
+            label = field.label or name
+            self.problems += [_of(label, f.at(where)) for f in found.faults]
+        if several and len(values) > 1 and not field.many:
+            self.problems.append(
+                Problem(
+                    code="list-not-allowed",
+                    severity="error",
+                    where=self.entry.where("metadata", name),
+                    what=f"{field.label or name}: {len(values)} values are given, one is allowed.",
+                    remedy="Keep one, or say `many: true` of the field in schema.yaml.",
+                )
+            )
+        return tuple(dict.fromkeys(values))
+
+    def _stored(self, field: SchemaField, told: list[Problem]) -> tuple[Value, ...]:
+        """The field's values as the store has them: root attributes first, then obs categories."""
+        if self.facts is None:
+            return ()
+        for path in field.found_in:
+            raw = _attribute(self.facts, path)
+            items = raw if isinstance(raw, list) else [raw]
+            values: list[Value] = []
+            for item in items:
+                if not isinstance(item, str | int | float) or item == "":
+                    continue
+                found = self.resolver.resolve(
+                    item, field, source=f"store attribute {path}", organisms=self.organisms
+                )
+                values += found.values
+                where = f"{self.entry.id}/attrs/{path}"
+                told += [_in_store(_of(field.label, f.at(where))) for f in found.faults]
+            if values:
+                told[:] = [p for p in told if p.severity != "info"]
+                return tuple(dict.fromkeys(values))
+        return self._categories(field, self.facts, told)
+
+    def _categories(
+        self, field: SchemaField, facts: StoreFacts, told: list[Problem]
+    ) -> tuple[Value, ...]:
+        for table in facts.of("tables"):
+            for column in table.obs:
+                if column.name not in field.obs or not column.categories:
+                    continue
+                source = f"store obs {table.name}/{column.name}"
+                values = [self._category(c, field, source) for c in column.categories]
+                bare = [v.label for v in values if not v.id and v.label != UNKNOWN]
+                if field.type == "term" and bare:
+                    told.append(_unnamed(self.entry, field, source, bare, len(values)))
+                return tuple(dict.fromkeys(values))
+        return ()
+
+    def _category(self, text: str, field: SchemaField, source: str) -> Value:
+        term = None
+        if field.type == "term":
+            term = self.resolver.term_of(text, field, self.organisms)
+        if term is None:
+            return Value(label=text, source=source)
+        return Value(
+            label=term.label,
+            id=term.id,
+            written=text if text != term.label else None,
+            ontology=term.ontology,
+            ontology_version=self.resolver.ontology.versions.get(term.ontology),
+            source=source,
+        )
+
+    def _missing(self) -> Iterator[Problem]:
+        """Required fields that nobody gave, fields of another technology."""
+        for name, field in self.schema.fields.items():
+            label, values = field.label or name, self.values.get(name, ())
+            if name in self.asked and not values:
+                yield Problem(
+                    code="required-missing",
+                    severity="error",
+                    where=self.entry.where("metadata"),
+                    what=f"{label} is required{_of_technology(field, values)}, and nobody gave it.",
+                    remedy=f"Add `{name}:`, or `{name}: unknown` where nobody knows.",
+                )
+            elif values and all(v.label == UNKNOWN for v in values):
+                required = name in self.asked
+                yield Problem(
+                    code="required-unknown" if required else "value-unknown",
+                    severity="warning" if required else "info",
+                    where=self.entry.where("metadata", name),
+                    what=f"{label} is unknown{', though it is required' if required else ''}.",
+                    remedy="Ask who made the data, or look at the source page.",
+                )
+            elif values and self.technologies and not field.applies(self.technologies):
+                yield Problem(
+                    code="field-other-technology",
+                    severity="warning",
+                    where=self.entry.where("metadata", name),
+                    what=f"{label} is a field of {' and '.join(field.only)} only.",
+                    remedy="Is the technology right? Else leave the field out.",
+                )
+
+    def quality(self, differing: Iterable[str]) -> Quality:
+        """What of the schema the artifact has, and what not."""
+        fields = self.schema.fields
+        silent = {
+            name for name in fields if all(v.label == UNKNOWN for v in self.values.get(name, ()))
+        }
+        missing = tuple(n for n in self.asked if n in silent)
+        return Quality(
+            asked=len(self.asked),
+            missing=missing,
+            optional_missing=tuple(
+                n
+                for n, f in fields.items()
+                if n in silent and n not in self.asked and f.applies(self.technologies)
+            ),
+            without_term=tuple(
+                name
+                for name, values in self.values.items()
+                if name in fields
+                and fields[name].type == "term"
+                and any(not v.id and v.label != UNKNOWN for v in values)
+            ),
+            differs=tuple(dict.fromkeys([*self.differs, *differing])),
+        )
+
+
+def _of(label: str, problem: Problem) -> Problem:
+    """The problem with the field's name before it."""
+    return problem.model_copy(update={"what": f"{label}: {problem.what}"}) if label else problem
+
+
+def _in_store(problem: Problem) -> Problem:
+    """A curator can't correct a published store, but can say it right in the entry."""
+    if problem.severity != "error":
+        return problem
+    remedy = f"{problem.remedy} The entry may say it right.".strip()
+    return problem.model_copy(update={"severity": "warning", "remedy": remedy})
+
+
+def _unnamed(entry: Entry, field: SchemaField, source: str, bare: list[str], n: int) -> Problem:
+    shown = ", ".join(f"`{b}`" for b in bare[:5]) + (" and others" if len(bare) > 5 else "")
+    return Problem(
+        code="obs-without-term",
+        severity="info",
+        where=f"{entry.id}/{source.removeprefix('store ')}",
+        what=f"{len(bare)} of {n} categories have no term of {', '.join(field.ontology)}: {shown}.",
+        remedy="Call them as the ontology does, or give them in the entry.",
+    )
+
+
+def _of_technology(field: SchemaField, values: object) -> str:
+    names = field.only or (field.required if not isinstance(field.required, bool) else ())
+    return f" of {' and '.join(names)}" if names else ""
 
 
 def _url(entry: Entry) -> str | None:
@@ -102,49 +311,6 @@ def _url(entry: Entry) -> str | None:
     return newest or entry.url or (entry.source if entry.is_remote else None)
 
 
-def _declared(entry: Entry, name: str, field: SchemaField) -> tuple[Value, ...]:
-    written = entry.metadata.get(name)
-    items = written if isinstance(written, list) else [written]
-    return tuple(v for v in (_value(i, field, "declared") for i in items) if v)
-
-
-def _value(item: MetadataItem | None, field: SchemaField, source: str) -> Value | None:
-    if item is None:
-        return None
-    if isinstance(item, Term):
-        return Value(
-            label=item.label,
-            id=item.id or None,
-            written=item.written if item.written not in ("", item.label) else None,
-            ontology=_ontology(item.id),
-            source=source,
-        )
-    text = _text(item).strip()
-    if not text:
-        return None
-    if field.type == "term" and _is_id(text, field):
-        return Value(label=text, id=text.replace("_", ":"), ontology=_ontology(text), source=source)
-    return Value(label=UNKNOWN if text.casefold() == UNKNOWN else text, source=source)
-
-
-def _text(item: Any) -> str:
-    if isinstance(item, bool):
-        return "yes" if item else "no"
-    if isinstance(item, float) and item.is_integer():
-        return str(int(item))
-    return str(item)
-
-
-def _is_id(text: str, field: SchemaField) -> bool:
-    match = _CURIE.fullmatch(text)
-    return bool(match) and match[1].casefold() in {o.casefold() for o in field.ontology}
-
-
-def _ontology(term: str) -> str | None:
-    match = _CURIE.match(term)
-    return match[1] if match else None
-
-
 def _attribute(facts: StoreFacts | None, path: str) -> Any:
     """The root attribute at a dotted path; None where there is none."""
     at: Any = facts.attributes if facts else None
@@ -153,34 +319,6 @@ def _attribute(facts: StoreFacts | None, path: str) -> Any:
             return None
         at = at[key]
     return at
-
-
-def _stored(field: SchemaField, facts: StoreFacts | None) -> tuple[Value, ...]:
-    """The field's values as the store has them: root attributes first, then obs categories."""
-    if facts is None:
-        return ()
-    for path in field.found_in:
-        raw = _attribute(facts, path)
-        items = raw if isinstance(raw, list) else [raw]
-        values = tuple(
-            v
-            for v in (
-                _value(i, field, f"store attribute {path}")
-                for i in items
-                if isinstance(i, str | int | float)
-            )
-            if v
-        )
-        if values:
-            return values
-    for table in facts.of("tables"):
-        for column in table.obs:
-            if column.name in field.obs and column.categories:
-                return tuple(
-                    Value(label=c, source=f"store obs {table.name}/{column.name}")
-                    for c in column.categories
-                )
-    return ()
 
 
 def _agree(declared: tuple[Value, ...], stored: tuple[Value, ...]) -> bool:
@@ -230,13 +368,16 @@ def _counts(
     values: dict[str, tuple[Value, ...]],
     table: ElementFacts | None,
     problems: list[Problem],
-) -> tuple[int | None, int | None, str | None]:
+) -> tuple[int | None, int | None, str | None, list[str]]:
+    """Observations, features, who said so, and the declared counts that differ."""
     declared = {f: _integer(_label(values, f)) for f in _COUNT_FIELDS}
     if table is None:
         n = next((n for n in declared.values() if n is not None), None)
-        return n, _integer(_label(values, "panel_size")), "declared" if n is not None else None
+        return n, _integer(_label(values, "panel_size")), "declared" if n is not None else None, []
+    differing = []
     for name, n in declared.items():
         if n is not None and table.n_rows is not None and n != table.n_rows:
+            differing.append(name)
             problems.append(
                 Problem(
                     code="count-differs",
@@ -247,7 +388,7 @@ def _counts(
                     remedy="Correct the entry, or say in its description what was left out.",
                 )
             )
-    return table.n_rows, table.n_vars, "scanned"
+    return table.n_rows, table.n_vars, "scanned", differing
 
 
 def _integer(text: str | None) -> int | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.tree import Tree
 
-from portal.entry import Schema
 from portal.facts import Column, ElementFacts
 from portal.record import Record, Value
+from portal.schema import Schema
 from portal.words import size
 
 __all__ = ["describe"]

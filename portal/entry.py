@@ -1,4 +1,4 @@
-"""What a curator writes: the models of an entry, a collection and the metadata schema.
+"""What a curator writes: the models of an entry and a collection.
 
 `portal.manifest` reads them from `data_manifest/`.
 """
@@ -24,11 +24,10 @@ __all__ = [
     "Csl",
     "Entry",
     "MetadataItem",
-    "Schema",
-    "SchemaField",
     "Slug",
     "Term",
     "Version",
+    "check_address",
 ]
 
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -38,7 +37,7 @@ ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
 REMOTE_SCHEMES = ("http", "https", "s3", "gs", "az")
 
 
-def _address(text: str) -> str:
+def check_address(text: str) -> str:
     """An address that people may follow: no javascript:, no file:."""
     parts = urlsplit(text)
     if parts.scheme not in REMOTE_SCHEMES or not parts.netloc:
@@ -48,7 +47,7 @@ def _address(text: str) -> str:
 
 def _source(text: str) -> str:
     if "://" in text:
-        return _address(text)
+        return check_address(text)
     if not text.strip() or "\0" in text:
         raise ValueError("a source is a folder, a .zarr.zip or an address")
     return text
@@ -79,7 +78,7 @@ def _listed(value: Any) -> Any:
 
 
 WebAddress = Annotated[str, Field(max_length=2000), AfterValidator(web_address)]
-Address = Annotated[str, Field(max_length=2000), AfterValidator(_address)]
+Address = Annotated[str, Field(max_length=2000), AfterValidator(check_address)]
 Slug = Annotated[str, _matching(SLUG, "a slug: lower-case letters, digits and hyphens")]
 EntryId = Annotated[str, _matching(ID, "an id: lower-case letters, digits, `.`, `_` and `-`")]
 Day = Annotated[str, BeforeValidator(_date)]
@@ -216,26 +215,3 @@ class Collection(_Part):
     description: Annotated[str, Field(max_length=20_000)] = ""
     reference: Annotated[str, Field(max_length=500)] = ""
     reference_type: Annotated[str, Field(max_length=50)] = ""
-
-
-class SchemaField(_Part):
-    """One metadata field, from schema.yaml."""
-
-    label: Annotated[str, Field(max_length=100)] = ""
-    description: Annotated[str, Field(max_length=1000)] = ""
-    type: Literal["term", "text", "integer", "number", "date", "address", "boolean"] = "text"
-    ontology: Annotated[list[str], BeforeValidator(_listed)] = []
-    unit: str = ""
-    group: Annotated[str, Field(max_length=50)] = "Other"
-    found_in: Annotated[list[str], BeforeValidator(_listed)] = []
-    """Paths of root attributes that may hold the value, for example `metadata_general.Assay`."""
-    obs: Annotated[list[str], BeforeValidator(_listed)] = []
-    """Columns of obs whose categories are values of this field."""
-
-
-class Schema(_Part):
-    """`schema.yaml`: the metadata fields of this portal, in the order in which they are shown."""
-
-    fields: dict[
-        Annotated[str, _matching(re.compile(r"[a-z][a-z0-9_]*"), "a field name")], SchemaField
-    ]

@@ -14,11 +14,12 @@ from functools import cached_property
 from typing import Literal
 
 from portal.config import RESERVED, Facet, SiteConfig
-from portal.entry import Collection, Schema
+from portal.entry import Collection
 from portal.facettree import above, bits, nearest_shown, parents_first, shown_terms, without_cycles
-from portal.facetvalues import RangeKind, Said, number_reader, range_kind, value_reader
+from portal.facetvalues import NONE, RangeKind, Said, number_reader, range_kind, value_reader
 from portal.ontology import Ontology
 from portal.record import UNKNOWN, Record
+from portal.schema import Schema
 from portal.words import initial_capital, slugify
 
 __all__ = ["FacetColumn", "FacetValue", "Facets", "RangeColumn", "facets_of"]
@@ -61,7 +62,7 @@ class FacetColumn:
     @property
     def known(self) -> bool:
         """Whether any record has a value: a column of nothing but unknown has no pages."""
-        return any(v.id or v.label != UNKNOWN for v in self.values)
+        return any(v.id or v.label not in (UNKNOWN, NONE) for v in self.values)
 
     def shares_label(self, value: FacetValue) -> bool:
         """Whether another value is called the same."""
@@ -271,7 +272,7 @@ class _Gathered:
 
 
 def _rank(value: FacetValue) -> tuple[bool, int, str, str]:
-    unknown = value.id is None and value.label == UNKNOWN
+    unknown = value.id is None and value.label in (UNKNOWN, NONE)
     return unknown, -len(value.records), value.label.casefold(), value.id or ""
 
 

@@ -7,16 +7,23 @@ from datetime import date
 from typing import Any, Literal
 
 from portal.columns import COLUMNS, CatalogColumn, Site
-from portal.entry import Collection, Schema
+from portal.entry import Collection
 from portal.record import UNKNOWN, Record
+from portal.schema import Schema
 from portal.words import plain
 
-__all__ = ["RangeKind", "Said", "days", "number_reader", "range_kind", "value_reader"]
+__all__ = ["NONE", "RangeKind", "Said", "days", "number_reader", "range_kind", "value_reader"]
 
 RangeKind = Literal["count", "bytes", "date"]
 Said = list[tuple[str, str | None]]
 """Labels with the ontology id, or with the slug of a collection."""
 
+NONE = "none"
+"""What an artifact has in a column of faults where it has none: not that nobody knows."""
+_FAULTS = (
+    *("missing_fields", "fields_without_term", "differing_fields", "duplicates"),
+    "problem_codes",
+)
 _BY_NAME = {c.name: c for c in COLUMNS}
 _DATES = ("published_at", "publication_date")
 _STATUS = {
@@ -42,7 +49,7 @@ def value_reader(column: str, collections: Mapping[str, Collection]) -> Callable
             said = [(v.label, v.id) for v in record.values[column]]
         else:
             said = _texts(known.read(record, site)) if known else []
-        return _tidy(said) or [(UNKNOWN, None)]
+        return _tidy(said) or [(NONE if column in _FAULTS else UNKNOWN, None)]
 
     return read
 

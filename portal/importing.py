@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from portal.entry import Schema
 from portal.errors import Problem, ProblemsError
+from portal.schema import Schema
 from portal.words import slugify
 
 __all__ = ["Imported", "import_spatialdata_db"]

@@ -11,11 +11,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from portal.config import SiteConfig
-from portal.entry import ID, Collection, Entry, Schema, Slug
-from portal.errors import Problem, ProblemsError, did_you_mean
+from portal.entry import ID, Collection, Entry, Slug
+from portal.errors import Problem, did_you_mean
+from portal.schema import Schema, read_schema
 from portal.yamlfile import Loc, read_yaml
 
-__all__ = ["Manifest", "read_manifest", "read_schema", "source_path"]
+__all__ = ["Manifest", "read_manifest", "source_path"]
 
 RESERVED = ("schema.yaml", "collections.yaml")
 
@@ -220,21 +221,10 @@ def _references(
 
 def _read_schema(folder: Path, root: Path, problems: list[Problem]) -> Schema:
     path = folder / "schema.yaml"
-    if not path.is_file():
-        from portal.resources import default_schema
-
-        path = default_schema()
-    schema, found, _ = read_yaml(path, Schema, shown_as=_shown(path, root))
+    there = path.is_file()
+    schema, found = read_schema(path if there else None, _shown(path, root) if there else None)
     problems += found
     return schema or Schema(fields={})
-
-
-def read_schema(path: Path) -> Schema:
-    """Read one schema.yaml. Raises ProblemsError with every fault in it."""
-    schema, problems, _ = read_yaml(path, Schema)
-    if schema is None:
-        raise ProblemsError(problems)
-    return schema
 
 
 def _read_collections(folder: Path, root: Path, problems: list[Problem]) -> dict[str, Collection]:

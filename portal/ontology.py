@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -20,10 +20,36 @@ import yaml
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["OURS", "Ontology", "Overlay", "Term", "fold", "load_ontology", "read_overlay"]
+__all__ = [
+    "ONTOLOGIES",
+    "OURS",
+    "WHOLE",
+    "Ontology",
+    "Overlay",
+    "Term",
+    "fold",
+    "load_ontology",
+    "read_overlay",
+]
 
 OURS = "portal"
 """The prefix of terms that no ontology has, and their `ontology`."""
+ONTOLOGIES = {
+    "UBERON": "a tissue or organ",
+    "CL": "a cell type",
+    "MONDO": "a disease",
+    "PATO": "a quality such as healthy or a sex",
+    "EFO": "an assay or instrument",
+    "NCBITaxon": "an organism",
+    "HsapDv": "a stage of human life",
+    "MmusDv": "a stage of mouse life",
+    "HANCESTRO": "an ancestry",
+    "OBI": "an assay",
+    OURS: "an assay",
+}
+"""The vocabularies that a field may draw on, and what their terms are."""
+WHOLE = frozenset({"UBERON", "CL", "MONDO", "HsapDv", "MmusDv", "HANCESTRO"})
+"""Those of which every term is here: an id that is not is wrong. Of the others we have a part."""
 _FOLDER = Path(__file__).parent / "data" / "ontologies"
 
 
@@ -70,6 +96,7 @@ class Ontology:
         self._read_names = names
         self._overlay = overlay
         self._terms: dict[str, Term | None] = {}
+        self._chosen: dict[tuple[str, ...], tuple[list[str], list[str]]] = {}
         self.versions = dict(versions)
         """Ontology to its version."""
 
@@ -126,6 +153,91 @@ class Ontology:
             ids.add(self._columns["id"][rows[at].as_py()].as_py())
             at += 1
         return [term for id_ in sorted(ids) if (term := self.term(id_))]
+
+    def allows(self, allowed: Iterable[str], term: Term) -> bool:
+        """Whether a term is of one of these ontologies, or is or lies below one of these terms."""
+        above: frozenset[str] | None = None
+        for name in allowed:
+            if ":" not in name:
+                if term.ontology == name:
+                    return True
+                continue
+            above = self.all_above(term.id) if above is None else above
+            if name == term.id or name in above:
+                return True
+        return False
+
+    def all_above(self, id_: str) -> frozenset[str]:
+        """Everything above a term, also what is too general to group by."""
+        found: set[str] = set()
+        waiting = self._above(id_)
+        while waiting:
+            parent = waiting.pop()
+            if parent not in found:
+                found.add(parent)
+                waiting += self._above(parent)
+        return frozenset(found)
+
+    def children(self, id_: str) -> tuple[str, ...]:
+        """The terms directly below a term that are still in use, in the order of their labels."""
+        below = (t for c in self._children.get(id_, ()) if (t := self.term(c)))
+        return tuple(t.id for t in sorted(below, key=lambda t: (t.label, t.id)))
+
+    def nearest(self, text: str, allowed: Sequence[str], n: int = 3) -> list[Term]:
+        """Up to `n` terms of these ontologies whose names look most like `text`, best first.
+
+        Likeness is that of `rapidfuzz.fuzz.ratio` (normalised insertions and deletions).
+        """
+        from rapidfuzz import fuzz, process
+
+        names, ids = self._choices(tuple(sorted({name.partition(":")[0] for name in allowed})))
+        query = fold(text)
+        found: dict[str, Term] = {}
+        # First what is spelt alike, then what shares its words.
+        for scorer, least in ((fuzz.ratio, 68), (fuzz.token_sort_ratio, 68), (fuzz.WRatio, 86)):
+            hits = process.extract(query, names, scorer=scorer, score_cutoff=least, limit=8 * n)
+            for _, _, place in hits:
+                term = self.term(ids[place])
+                if term and not term.deprecated and self.allows(allowed, term):
+                    found.setdefault(term.id, term)
+            if found:
+                break
+        return list(found.values())[:n]
+
+    def _choices(self, prefixes: tuple[str, ...]) -> tuple[list[str], list[str]]:
+        """Every name in use of these ontologies, folded, and beside it the id of its term."""
+        if prefixes not in self._chosen:
+            import pyarrow.compute as pc
+
+            rows = self._names["row"]
+            ontology = self._columns["ontology"]
+            live = pc.invert(self._columns["deprecated"])  # type: ignore[attr-defined]
+            mine = pc.is_in(ontology.cast("string"), _strings(prefixes))  # type: ignore[attr-defined]
+            keep = pc.take(pc.and_(live, mine), rows)  # type: ignore[attr-defined]
+            names = self._names["name"].filter(keep).to_pylist()
+            ids = self._columns["id"].take(rows.filter(keep)).to_pylist()
+            for name, known in self._ours.items():
+                for id_ in known:
+                    term = self.term(id_)
+                    if term and term.ontology in prefixes:
+                        names.append(name)
+                        ids.append(id_)
+            self._chosen[prefixes] = names, ids
+        return self._chosen[prefixes]
+
+    @cached_property
+    def _children(self) -> dict[str, list[str]]:
+        below: dict[str, list[str]] = {}
+        columns = (self._columns[name].to_pylist() for name in ("id", "parents", "deprecated"))
+        for id_, parents, deprecated in zip(*columns, strict=True):
+            for parent in () if deprecated else parents:
+                below.setdefault(parent, []).append(id_)
+        more = {id_: term.parents for id_, term in self._overlay.terms.items()}
+        for id_, parents in (*self._overlay.parents.items(), *more.items()):
+            for parent in parents:
+                if id_ not in below.setdefault(parent, []):
+                    below[parent].append(id_)
+        return below
 
     @cached_property
     def _names(self) -> dict[str, Any]:
@@ -210,6 +322,12 @@ def read_overlay(path: Path) -> Overlay:
 
 def _texts(values: Iterable[object] | None) -> tuple[str, ...]:
     return tuple(str(v) for v in values or ())
+
+
+def _strings(texts: Iterable[str]) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(texts, pa.string())
 
 
 def _table(name: str) -> pa.Table:

@@ -17,12 +17,13 @@ from portal import jsonld, words
 from portal.artifactpage import ValueWriter
 from portal.cards import Card, card_of
 from portal.config import SiteConfig
-from portal.entry import Collection, Schema
+from portal.entry import Collection
 from portal.facets import Facets, facets_of
 from portal.feeds import in_feed
 from portal.ontology import load_ontology
 from portal.record import Record
 from portal.resources import templates_dir
+from portal.schema import Schema
 from portal.shell import Shell
 
 __all__ = ["PageWriter", "make_environment"]
@@ -93,7 +94,7 @@ class PageWriter:
         for record in self.listed:
             for slug in record.collections:
                 self.members.setdefault(slug, []).append(record)
-        self.writer = ValueWriter(self.facets, self.render, root="../../")
+        self.writer = ValueWriter(self.facets, self.render, "../../", self.schema)
         self.fragments: dict[tuple[str, str], str] = {}
         symbols = self.env.get_template("icons.svg").render()
         self.symbols = {m[1]: m[0] for m in _SYMBOL.finditer(symbols)}

@@ -22,6 +22,7 @@ __all__ = [
     "Picture",
     "Products",
     "PublishedCopy",
+    "Quality",
     "Record",
     "Value",
     "View",
@@ -136,6 +137,30 @@ class Products(_Part):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
 
+class Quality(_Part):
+    """How well an artifact is described, by the names of schema.yaml's fields."""
+
+    asked: int = 0
+    """How many fields the schema requires of an artifact of this technology."""
+    missing: tuple[str, ...] = ()
+    """Required fields that nobody gave, or of which it is said that nobody knows."""
+    optional_missing: tuple[str, ...] = ()
+    """Further fields that an artifact of this technology could have."""
+    without_term: tuple[str, ...] = ()
+    """Fields with words that no ontology has."""
+    differs: tuple[str, ...] = ()
+    """Fields in which the entry and the store disagree."""
+    duplicates: tuple[str, ...] = ()
+    """Ids of artifacts with the same store."""
+
+    @property
+    def completeness(self) -> int | None:
+        """Per cent of the required fields that have a value; None where nothing is required."""
+        if not self.asked:
+            return None
+        return round(100 * (self.asked - len(self.missing)) / self.asked)
+
+
 class Record(_Part):
     """One artifact. Field order is the order in artifact.json."""
 
@@ -169,6 +194,7 @@ class Record(_Part):
     published: str | None = None
     """Date of the newest version or of publication, YYYY-MM-DD, for `newest first`."""
     facts: StoreFacts | None = None
+    quality: Quality = Quality()
     problems: tuple[Problem, ...] = ()
     products: Products = Products()
 

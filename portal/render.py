@@ -13,11 +13,12 @@ from pathlib import Path
 from portal import jsonld, words
 from portal.artifactpage import as_offered, page_context
 from portal.config import SiteConfig
-from portal.entry import Collection, Schema
+from portal.entry import Collection
 from portal.feeds import write_feed, write_robots, write_sitemap
 from portal.listpages import PAGE_SIZE, ListPages
 from portal.record import Record
 from portal.resources import asset_manifest, assets_dir
+from portal.schema import Schema
 from portal.search import write_index
 from portal.search_documents import documents_of
 from portal.search_prose import write_prose

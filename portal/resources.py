@@ -9,7 +9,15 @@ from pathlib import Path
 
 from portal.errors import BuildError
 
-__all__ = ["asset_manifest", "assets_dir", "default_schema", "docs_dir", "templates_dir"]
+__all__ = [
+    "asset_manifest",
+    "assets_dir",
+    "default_schema",
+    "docs_dir",
+    "shipped_schema",
+    "shipped_schemas",
+    "templates_dir",
+]
 
 _PACKAGE = Path(str(resources.files("portal")))
 _CHECKOUT = _PACKAGE.parent
@@ -29,8 +37,18 @@ def docs_dir() -> Path:
 
 def default_schema() -> Path:
     """The metadata schema of a portal that has none of its own."""
-    inside = _PACKAGE / "data" / "schema.yaml"
-    return inside if inside.is_file() else _CHECKOUT / "data_manifest" / "schema.yaml"
+    return shipped_schema("spatialdata-db")
+
+
+def shipped_schema(name: str) -> Path:
+    """The file of one of the schemas that come with the portal."""
+    return _PACKAGE / "data" / "schemas" / f"{name}.yaml"
+
+
+@cache
+def shipped_schemas() -> list[str]:
+    """The names of the schemas that come with the portal."""
+    return sorted(p.stem for p in (_PACKAGE / "data" / "schemas").glob("*.yaml"))
 
 
 def assets_dir() -> Path:

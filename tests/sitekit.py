@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from portal.config import SiteConfig
-from portal.entry import Collection, Schema, SchemaField
+from portal.entry import Collection
 from portal.errors import Problem
 from portal.facts import Column, ElementFacts, Level, MatrixFacts, StoreFacts, Transformation
 from portal.record import (
@@ -23,6 +23,7 @@ from portal.record import (
     View,
 )
 from portal.render import render_site
+from portal.schema import Schema, SchemaField
 from portal.shell import DEPTHS, Shell
 
 ASSETS = {

@@ -12,9 +12,10 @@ import pytest
 from portal.catalog import slim, write_catalog, write_record
 from portal.columns import COLUMNS
 from portal.curate import curate
-from portal.entry import Collection, Entry, Schema
+from portal.entry import Collection, Entry
 from portal.facts import ElementFacts, StoreFacts
 from portal.record import Record
+from portal.schema import Schema
 
 # What the spatialdata-db client reads, from CONTRACTS: name → Arrow type.
 CLIENT = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from portal.curate import curate
-from portal.entry import Entry, Schema
+from portal.entry import Entry
 from portal.errors import Problem
 from portal.facts import Column, ElementFacts, StoreFacts
+from portal.schema import Schema
 
 SCHEMA = Schema.model_validate(
     {

@@ -8,9 +8,10 @@ from rich.console import Console
 
 from portal.curate import curate
 from portal.describing import describe
-from portal.entry import Entry, Schema
+from portal.entry import Entry
 from portal.errors import Problem
 from portal.facts import Column, ElementFacts, StoreFacts
+from portal.schema import Schema
 
 SCHEMA = Schema.model_validate({"fields": {"tissue": {"group": "Sample", "obs": ["cell_type"]}}})
 

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.columns import COLUMNS
-from portal.config import DEFAULT_FACETS
-from portal.entry import Collection, Schema, SchemaField
+from portal.config import SiteConfig
+from portal.entry import Collection
 from portal.facets import FacetColumn, FacetValue, facets_of
 from portal.facetvalues import days, range_kind
 from portal.ontology import load_ontology
 from portal.record import License, Record, Value
+from portal.schema import Schema, SchemaField
 from tests.sitekit import COLLECTIONS, SCHEMA, Page, build, config, plain_record, record
 from tests.vocabularies import vocabulary
 
@@ -149,8 +150,8 @@ def test_lists_booleans_and_numbers_become_values(name, labels):
 
 def test_the_default_facets_are_columns_or_fields_that_exist():
     names = {c.name for c in COLUMNS} | {"cell_type"}
-    assert [f.column for f in DEFAULT_FACETS if f.column not in names] == []
-    for facet in DEFAULT_FACETS:
+    assert [f.column for f in SiteConfig(title="-").facets if f.column not in names] == []
+    for facet in SiteConfig(title="-").facets:
         assert (facet.kind == "range") == (range_kind(facet.column, EMPTY) is not None) or (
             facet.column == "year"
         )

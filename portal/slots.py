@@ -1,0 +1,258 @@
+"""Whether an object has what the schema's slots ask of its parts.
+
+The slots are those of LaminDB (`attrs:<key>`, `tables:<table>:obs`, `tables:<table>:var`), and
+beyond it the elements with their axes, channels, coordinate systems and units. All is read from
+StoreFacts, so a store on disk and an object in memory are judged alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from portal.errors import Problem, Severity, did_you_mean
+from portal.facts import Column, ElementFacts, StoreFacts
+from portal.genes import check_genes
+from portal.resolve import Resolver
+from portal.schema import Schema, SchemaField, Slot
+
+__all__ = ["slot_faults"]
+
+_DTYPES = {
+    "integer": ("int", "uint"),
+    "number": ("int", "uint", "float"),
+    "boolean": ("bool",),
+    "date": ("date", "datetime", "timestamp", "string", "object", "categorical", "str"),
+}
+_TEXT = ("categorical", "string", "object", "str", "large_string", "dictionary", "utf8")
+_SHOWN = 5
+
+
+def slot_faults(
+    facts: StoreFacts,
+    schema: Schema,
+    resolver: Resolver,
+    name: str,
+    organisms: frozenset[str] = frozenset(),
+) -> list[Problem]:
+    """Everything that the object lacks or has otherwise; `name` is the store's in messages."""
+    found = [*_Slots(facts, schema, resolver, name, organisms).faults()]
+    asked = {k.split(":")[1] for k, s in schema.slots.items() if s.index and k.endswith(":var")}
+    for table in facts.of("tables"):
+        if table.name not in asked:
+            found += gene_faults(table, name, organisms, strict=False)
+    return list(dict.fromkeys(found))
+
+
+def gene_faults(
+    table: ElementFacts, store: str, organisms: frozenset[str], strict: bool
+) -> Iterator[Problem]:
+    """What is wrong with the genes of a table; `strict` where the schema asks for genes."""
+    where = f"{store}/tables/{table.name}/var"
+    names = table.feature_ids
+    if not names:
+        return
+    checks = [c for o in (*sorted(organisms), None) if (c := check_genes(names, o))]
+    if not checks:
+        if strict:
+            what = "The index of var holds neither Ensembl ids nor gene symbols of human or mouse."
+            yield _problem("genes-unlike", "error", where, what, "Use Ensembl gene ids.")
+        return
+    check = max(checks, key=lambda c: c.n - len(c.unknown))
+    known = {"NCBITaxon:9606": "human", "NCBITaxon:10090": "mouse"}
+    if organisms and check.organism not in organisms and organisms & known.keys():
+        what = f"The genes are those of {known.get(check.organism, check.organism)}, not of "
+        what += f"{' and '.join(known[o] for o in sorted(organisms) if o in known)}."
+        yield _problem("genes-organism", "warning", where, what, "Correct the organism.")
+    if check.unknown:
+        few = ", ".join(f"`{g}`" for g in check.unknown[:_SHOWN])
+        what = (
+            f"{len(check.unknown):,} of {check.n:,} gene {check.kind}s are not in {check.release}"
+        )
+        what += f": {few}{' and others' if len(check.unknown) > _SHOWN else ''}."
+        severity: Severity = "error" if strict else "info"
+        yield _problem("genes-unknown", severity, where, what, "Are they of an older release?")
+
+
+def _problem(code: str, severity: Severity, where: str, what: str, remedy: str = "") -> Problem:
+    return Problem(code=code, severity=severity, where=where, what=what, remedy=remedy)
+
+
+class _Slots:
+    """The slots of one schema over the facts of one object."""
+
+    def __init__(
+        self,
+        facts: StoreFacts,
+        schema: Schema,
+        resolver: Resolver,
+        name: str,
+        organisms: frozenset[str],
+    ) -> None:
+        self.facts, self.schema, self.resolver = facts, schema, resolver
+        self.name, self.organisms = name, organisms
+
+    def faults(self) -> Iterator[Problem]:
+        for key, slot in self.schema.slots.items():
+            kind, *rest = key.split(":")
+            if kind == "attrs":
+                yield from self._attributes(key, rest, slot)
+            elif kind == "tables" and len(rest) == 2:
+                yield from self._table(key, *rest, slot)
+            else:
+                yield from self._elements(key, kind, rest[0] if rest else "*", slot)
+
+    def _attributes(self, key: str, path: Sequence[str], slot: Slot) -> Iterator[Problem]:
+        at: Any = self.facts.attributes
+        for step in path:
+            at = at.get(step) if isinstance(at, Mapping) else None
+        where = "/".join((self.name, "attrs", *path))
+        if at is None:
+            if slot.required or any(f.required for f in slot.fields.values()):
+                what = f"The attributes have no `{'.'.join(path)}`."
+                remedy = did_you_mean(path[0], self.facts.attributes) if path else ""
+                yield _problem("slot-missing", "error", where, what, remedy)
+            return
+        if not isinstance(at, Mapping):
+            yield _problem("slot-shape", "error", where, f"`{key}` must be a mapping.")
+            return
+        for name, field in slot.fields.items():
+            yield from self._attribute(f"{where}/{name}", name, at, field)
+        yield from self._extra(where, slot, [str(k) for k in at])
+
+    def _attribute(
+        self, where: str, name: str, at: Mapping[str, Any], field: SchemaField
+    ) -> Iterator[Problem]:
+        value = at.get(name)
+        items = value if isinstance(value, list) else [value]
+        if all(i is None or i == "" for i in items):
+            if field.required:
+                said = "is empty" if name in at else "is missing"
+                remedy = "Give a value, or `unknown` where nobody knows."
+                if name not in at:
+                    hint = did_you_mean(name, [str(k) for k in at if k not in self._names(at)])
+                    remedy = hint if hint.startswith("Did you mean") else remedy
+                yield _problem("required-missing", "error", where, f"`{name}` {said}.", remedy)
+            return
+        if len(items) > 1 and not field.many:
+            what = f"`{name}` has {len(items)} values, one is allowed."
+            yield _problem("list-not-allowed", "error", where, what)
+        for item in items:
+            if not isinstance(item, str | bool | int | float):
+                what = f"`{name}` holds {_shape(item)}, not a value."
+                remedy = "Write text, a number, or a flat list of these."
+                yield _problem("value-nested", "error", where, what, remedy)
+                continue
+            found = self.resolver.resolve(item, field, organisms=self.organisms)
+            yield from (f.at(where) for f in found.faults)
+
+    def _names(self, at: Mapping[str, Any]) -> set[str]:
+        return {n for s in self.schema.slots.values() for n in s.fields if n in at}
+
+    def _extra(self, where: str, slot: Slot, there: Sequence[str]) -> Iterator[Problem]:
+        extra = [n for n in there if n not in slot.fields]
+        if slot.closed and extra:
+            for name in extra:
+                what = f"`{name}` is not in the schema."
+                yield _problem("key-unknown", "error", where, what, did_you_mean(name, slot.fields))
+
+    def _table(self, key: str, name: str, part: str, slot: Slot) -> Iterator[Problem]:
+        tables = {t.name: t for t in self.facts.of("tables")}
+        chosen = [t for n, t in tables.items() if fnmatchcase(n, name)]
+        if not chosen:
+            where = f"{self.name}/tables/{name}"
+            what = f"There is no table `{name}`, whose {part} the schema describes."
+            yield _problem("slot-missing", "error", where, what, did_you_mean(name, tables))
+        for table in chosen:
+            columns = table.obs if part == "obs" else table.var
+            where = f"{self.name}/tables/{table.name}/{part}"
+            yield from self._columns(where, slot, columns)
+            if slot.index and part == "var" and slot.index.type == "gene":
+                yield from gene_faults(table, self.name, self.organisms, strict=True)
+
+    def _columns(self, where: str, slot: Slot, columns: Sequence[Column]) -> Iterator[Problem]:
+        there = {c.name: c for c in columns}
+        for name, field in slot.fields.items():
+            if name in there:
+                yield from self._column(f"{where}/{name}", there[name], field)
+            elif field.required:
+                free = [n for n in there if n not in slot.fields]
+                hint = did_you_mean(name, free) if free else ""
+                what = f"There is no column `{name}`."
+                yield _problem("column-missing", "error", where, what, hint)
+        yield from self._extra(where, slot, list(there))
+
+    def _column(self, where: str, column: Column, field: SchemaField) -> Iterator[Problem]:
+        kinds = _DTYPES.get(field.type, _TEXT)
+        if not column.dtype.lower().startswith(kinds):
+            what = f"`{column.name}` is {column.dtype}, but the field is a {field.type}."
+            yield _problem("column-type", "error", where, what, "Convert the column.")
+            return
+        if field.type not in ("term", "enum"):
+            return
+        if column.categories is None:
+            what = f"The values of `{column.name}` were not read, so they are not checked."
+            yield _problem("column-unchecked", "info", where, what, "Make the column categorical.")
+            return
+        yield from self._categories(where, column, field)
+
+    def _categories(self, where: str, column: Column, field: SchemaField) -> Iterator[Problem]:
+        """One problem a kind of fault, however many categories have it."""
+        by_code: dict[tuple[str, Severity], list[tuple[str, str]]] = {}
+        for text in column.categories or ():
+            for fault in self.resolver.resolve(text, field, organisms=self.organisms).faults:
+                if fault.code == "term-without-id":
+                    continue  # a category is a label: there is no place for an id
+                by_code.setdefault((fault.code, fault.severity), []).append((text, fault.remedy))
+        n = column.n_categories or len(column.categories or ())
+        for (code, severity), told in by_code.items():
+            few = "; ".join(f"`{t}`. {r}".strip() for t, r in told[:_SHOWN])
+            more = f" (and {len(told) - _SHOWN} more)" if len(told) > _SHOWN else ""
+            what = f"{len(told)} of {n} categories of `{column.name}`: {few}{more}"
+            yield _problem(code, severity, where, what)
+
+    def _elements(self, key: str, kind: Any, name: str, slot: Slot) -> Iterator[Problem]:
+        of_kind = {e.name: e for e in self.facts.of(kind)}
+        chosen = [e for n, e in of_kind.items() if fnmatchcase(n, name)]
+        where = f"{self.name}/{kind}"
+        if slot.required and not chosen:
+            what = f"There is no element `{key}`, which the schema requires."
+            remedy = did_you_mean(name, of_kind) if name != "*" else ""
+            yield _problem("element-missing", "error", where, what, remedy)
+        for asked in slot.elements:
+            if asked not in of_kind:
+                what = f"There is no `{asked}` among the {kind}."
+                yield _problem(
+                    "element-missing", "error", where, what, did_you_mean(asked, of_kind)
+                )
+        for element in chosen:
+            yield from self._element(f"{where}/{element.name}", element, slot)
+
+    def _element(self, where: str, e: ElementFacts, slot: Slot) -> Iterator[Problem]:
+        axes = "".join(e.axes)
+        if slot.axes and axes != slot.axes:
+            what = f"The axes are `{axes or 'unknown'}`, not `{slot.axes}`."
+            yield _problem("axes-wrong", "error", where, what)
+        for channel in slot.channels:
+            if channel not in e.channels:
+                what = f"There is no channel `{channel}`."
+                remedy = did_you_mean(channel, e.channels) if e.channels else ""
+                yield _problem("channel-missing", "error", where, what, remedy)
+        for system in slot.coordinate_systems:
+            if system not in e.coordinate_systems:
+                what = f"It does not lie in the coordinate system `{system}`."
+                hint = did_you_mean(system, e.coordinate_systems)
+                yield _problem("coordinate-system-missing", "error", where, what, hint)
+        units = {t.unit for t in e.transformations if t.unit}
+        if slot.unit and units != {slot.unit}:
+            what = f"The unit of its axes is {' and '.join(sorted(units)) or 'not stated'}, "
+            yield _problem("unit-wrong", "error", where, f"{what}not {slot.unit}.")
+        if slot.fields or slot.closed:
+            yield from self._columns(where, slot, e.columns)
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return "a list in a list" if isinstance(value, list) else f"a {type(value).__name__}"

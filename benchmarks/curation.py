@@ -7,8 +7,8 @@ look, schema and curator made anew. Where LaminDB's message says to call `standa
 done, and the table has the answer after it too.
 
 LaminDB has an environment of its own in `.cache/curation-peer`, with the packages pinned in
-`benchmarks/curation_peer/requirements.txt`, Python 3.11 (or `PORTAL_PEER_PYTHON`), its settings,
-and registries that are filled once; nothing outside of that folder is read or written. Its slot
+`benchmarks/curation_peer/requirements.txt`, Python 3.11 (or `PORTAL_PEER_PYTHON`), its settings and
+caches, and registries that are filled once; a run works on a copy, without the network. Its slot
 of genes is left out: it asks the network for names of genes. Without that environment ours runs
 alone.
 
@@ -61,9 +61,7 @@ def main() -> None:
     sides = {"ours": ours(runs)}
     setup: dict[str, float] = {}
     try:
-        if options.quick and not _stamp("environment").is_file():
-            raise Missing("not installed yet, and --quick installs nothing")
-        setup = install()
+        setup = install(options.quick)
         sides["peer"] = peer(runs)
     except Missing as reason:
         print(f"LaminDB is left out: {reason}", file=sys.stderr)
@@ -95,17 +93,19 @@ def peer(runs: int) -> dict[str, Any]:
     shutil.copy(FOLDER / "seeded.db", FOLDER / "store" / ".lamindb" / "lamin.db")
     out = FOLDER / "rows.json"
     out.unlink(missing_ok=True)
-    done = _peer("run", str(out), str(runs))
-    if done.returncode:
-        raise SystemExit(f"LaminDB's side failed:\n{_end(done)}")
+    _peer("run", str(out), str(runs))
     return json.loads(out.read_text())
 
 
-def install() -> dict[str, float]:
+def install(quick: bool) -> dict[str, float]:
     """The peer's environment and registries, where they are not there yet; what they cost."""
-    environment = hashlib.sha256(REQUIREMENTS.read_bytes() + str(FOLDER).encode()).hexdigest()
-    stamp = _stamp("environment")
-    if _told(stamp).get("of") != environment:
+    code = (ROOT / "benchmarks" / "curation_peer.py").read_bytes()
+    packages = hashlib.sha256(REQUIREMENTS.read_bytes() + str(FOLDER).encode()).hexdigest()
+    contents = hashlib.sha256(TERMS.read_bytes() + code + packages.encode()).hexdigest()
+    installed, filled = FOLDER / "environment.json", FOLDER / "seed.json"
+    if quick and _made(filled).get("of") != contents:
+        raise Missing("it is not installed yet, and --quick installs nothing")
+    if _made(installed).get("of") != packages:
         shutil.rmtree(FOLDER, ignore_errors=True)
         FOLDER.mkdir(parents=True)
         print(f"installing LaminDB in {FOLDER} ...", file=sys.stderr)
@@ -113,38 +113,28 @@ def install() -> dict[str, float]:
         python = os.environ.get("PORTAL_PEER_PYTHON", "3.11")
         _uv("venv", "--no-python-downloads", "--python", python, str(FOLDER / "env"))
         _uv("pip", "install", "--python", str(PYTHON), "--require-hashes", "-r", str(REQUIREMENTS))
+        cost: dict[str, Any] = {"of": packages, "seconds": time.perf_counter() - start}
         files = (p for p in (FOLDER / "env").rglob("*") if p.is_file() and not p.is_symlink())
-        seconds = time.perf_counter() - start
-        mb = sum(p.stat().st_size for p in files) / 1e6
-        stamp.write_text(json.dumps({"of": environment, "seconds": seconds, "mb": mb}))
-    code = (ROOT / "benchmarks" / "curation_peer.py").read_bytes()
-    contents = hashlib.sha256(TERMS.read_bytes() + code + environment.encode()).hexdigest()
-    stamp = _stamp("seed")
-    if _told(stamp).get("of") != contents:
+        cost["mb"] = sum(p.stat().st_size for p in files) / 1e6
+        installed.write_text(json.dumps(cost))
+    if _made(filled).get("of") != contents:
         for name in ("store", "settings", ".lamin"):
             shutil.rmtree(FOLDER / name, ignore_errors=True)
         print("filling LaminDB's registries; takes a minute or two ...", file=sys.stderr)
         start = time.perf_counter()
-        done = _peer("seed", str(TERMS))
-        if done.returncode:
-            raise SystemExit(f"LaminDB's registries could not be filled:\n{_end(done)}")
-        (FOLDER / "store" / ".lamindb" / "lamin.db").rename(FOLDER / "seeded.db")
+        _peer("seed", str(TERMS))
+        (FOLDER / "store" / ".lamindb" / "lamin.db").replace(FOLDER / "seeded.db")
         seconds = time.perf_counter() - start
-        stamp.write_text(json.dumps({"of": contents, "seconds": seconds}))
-    environment_cost, seed_cost = _told(_stamp("environment")), _told(stamp)
+        filled.write_text(json.dumps({"of": contents, "seconds": seconds}))
     return {
-        "peer_install_s": environment_cost["seconds"],
-        "peer_environment_mb": environment_cost["mb"],
-        "peer_seed_s": seed_cost["seconds"],
+        "peer_install_s": _made(installed)["seconds"],
+        "peer_environment_mb": _made(installed)["mb"],
+        "peer_seed_s": _made(filled)["seconds"],
     }
 
 
-def _stamp(name: str) -> Path:
-    """The file that says of what, and at what cost, a part of the peer was made."""
-    return FOLDER / f"{name}.json"
-
-
-def _told(stamp: Path) -> dict[str, Any]:
+def _made(stamp: Path) -> dict[str, Any]:
+    """Of what a part of the peer was made, and at what cost; empty where it was not."""
     return json.loads(stamp.read_text()) if stamp.is_file() else {}
 
 
@@ -156,13 +146,15 @@ def _uv(*arguments: str) -> None:
     except subprocess.TimeoutExpired:
         raise Missing(f"uv {arguments[0]} took more than {limit / 60:.0f} minutes") from None
     if done.returncode:
-        raise Missing(f"uv {arguments[0]} failed: {_end(done)}")
+        hint = "PORTAL_PEER_PYTHON may name a Python 3.11: " if arguments[0] == "venv" else ""
+        raise Missing(f"uv {arguments[0]} failed: {hint}{_end(done)}")
 
 
-def _peer(verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _peer(verb: str, *arguments: str) -> None:
     """Run the peer's side in its folder, where it looks for its instance."""
     environment = os.environ | {
         "LAMIN_SETTINGS_DIR": str(FOLDER / "settings"),
+        "XDG_CACHE_HOME": str(FOLDER / "cache"),
         "PYTHONPATH": str(ROOT),
         "PYTHONWARNINGS": "ignore",
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -171,11 +163,13 @@ def _peer(verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(PYTHON), "-m", "benchmarks.curation_peer", verb, *arguments]
     limit = MINUTES[verb] * 60
     try:
-        return subprocess.run(
+        done = subprocess.run(
             command, cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=limit
         )
     except subprocess.TimeoutExpired:
         raise SystemExit(f"LaminDB's {verb} took more than {limit / 60:.0f} minutes") from None
+    if done.returncode:
+        raise SystemExit(f"LaminDB's {verb} failed:\n{_end(done)}")
 
 
 def _end(done: subprocess.CompletedProcess[str]) -> str:
@@ -198,7 +192,7 @@ def report(sides: dict[str, dict[str, Any]], told: bool) -> None:
         for side, found in sides.items():
             row = found["rows"][number]
             offers = "" if row["offered"] is None else "yes" if row["offered"] else "no"
-            line += f"  {row['answer']:8} {_mark(row):8} {row['faults']:6} {offers:>6}"
+            line += f"  {row['answer']:8} {_mark(row, case.says):8} {row['faults']:6} {offers:>6}"
             line += f" {row['ms']:7.1f}"
             if side == "peer":
                 line += f" {row['then']:8}"
@@ -212,10 +206,10 @@ def report(sides: dict[str, dict[str, Any]], told: bool) -> None:
     )
 
 
-def _mark(row: dict[str, Any]) -> str:
+def _mark(row: dict[str, Any], says: tuple[str, ...]) -> str:
     if row["right"]:
         return "yes"
-    return "verdict" if row["verdict"] else "words" if row["said"] and row["text"] else "no"
+    return "verdict" if row["verdict"] else "words" if row["said"] and says else "no"
 
 
 def figures(sides: dict[str, dict[str, Any]]) -> dict[str, float]:
@@ -223,6 +217,7 @@ def figures(sides: dict[str, dict[str, Any]]) -> dict[str, float]:
     values: dict[str, float] = {
         "cases": len(CASES),
         "cases_offer": sum(bool(c.offers) for c in CASES),
+        "faults": sum(c.faults for c in CASES),
     }
     for side, found in sides.items():
         rows = found["rows"]
@@ -230,7 +225,9 @@ def figures(sides: dict[str, dict[str, Any]]) -> dict[str, float]:
             f"{side}_right": sum(row["right"] for row in rows),
             f"{side}_verdict_right": sum(row["verdict"] for row in rows),
             f"{side}_offers": sum(bool(row["offered"]) for row in rows),
-            f"{side}_faults": sum(row["faults"] for row in rows),
+            f"{side}_faults_told": sum(
+                min(row["faults"], case.faults) for row, case in zip(rows, CASES, strict=True)
+            ),
             f"{side}_crashes": sum(row["answer"] == "crash" for row in rows),
             f"{side}_ms_median": statistics.median(row["ms"] for row in rows),
             f"{side}_start_s": found["start"],

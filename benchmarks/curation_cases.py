@@ -60,6 +60,8 @@ class Case:
     """The right verdict; None where both are, as long as the words are there."""
     says: tuple[str, ...] = ()
     """What a right answer must tell, each of them."""
+    faults: int = 0
+    """How many there are, for one that is not valid."""
     offers: str = ""
     """The value to write instead, where there is one."""
     lists: bool = False
@@ -130,6 +132,7 @@ CASES = (
         _tech(assay="Visium Spatial Gene Expresion"),
         False,
         says=("assay", "Expresion"),
+        faults=1,
         offers=ASSAY,
     ),
     Case("synonym in assay", _tech(assay="Visium"), True, says=(ASSAY,), offers=ASSAY),
@@ -140,6 +143,7 @@ CASES = (
         _bio(disease="Alzheimers diseese"),
         False,
         says=("disease", "Alzheimers diseese"),
+        faults=1,
         offers=r"Alzheimer(s|'s)? disease",
     ),
     Case(
@@ -150,6 +154,7 @@ CASES = (
         ),
         False,
         says=("no such disease", "no such stage", "no such assay"),
+        faults=3,
     ),
     Case(
         "obsolete disease",
@@ -159,15 +164,22 @@ CASES = (
         offers=r"MONDO:0011194|(?<!obsolete )Alzheimer disease 5",
     ),
     Case("normal (PATO) as disease", _bio(disease="normal"), True),
-    Case("no disease", lambda sdata: sdata.attrs["bio"].pop("disease"), False, says=("disease",)),
-    Case("no slot bio", lambda sdata: sdata.attrs.pop("bio"), False, says=("bio",)),
-    Case("None as disease", _bio(disease=None), False, says=("disease",)),
+    Case(
+        "no disease",
+        lambda sdata: sdata.attrs["bio"].pop("disease"),
+        False,
+        says=("disease",),
+        faults=1,
+    ),
+    Case("no slot bio", lambda sdata: sdata.attrs.pop("bio"), False, says=("bio",), faults=1),
+    Case("None as disease", _bio(disease=None), False, says=("disease",), faults=1),
     Case("two diseases in a list", _bio(disease=[DISEASE, "lung cancer"]), True, lists=True),
     Case(
         "tissue as disease",
         _bio(disease="lung"),
         False,
         says=("disease", "lung", r"(?i)tissue|anatom|UBERON"),
+        faults=1,
     ),
     Case("one key more", _bio(favourite_colour="blue"), True),
     Case(
@@ -178,8 +190,8 @@ CASES = (
         offers=DISEASE,
     ),
     Case("blank at the end", _bio(disease=f"{DISEASE} "), True, says=(_TIDY,), offers=_TIDY),
-    Case("number as assay", _tech(assay=5), False, says=("assay",)),
-    Case("no column sample_region", _no_region, False, says=("sample_region",)),
+    Case("number as assay", _tech(assay=5), False, says=("assay",), faults=1),
+    Case("no column sample_region", _no_region, False, says=("sample_region",), faults=1),
     Case(
         "4 of these at once",
         _all(
@@ -190,6 +202,7 @@ CASES = (
         ),
         False,
         says=("developmental_stage", "lung", "Expresion", "sample_region"),
+        faults=4,
         offers=ASSAY,
     ),
 )

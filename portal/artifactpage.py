@@ -20,9 +20,10 @@ from portal.schema import Schema
 from portal.snippets import snippets_of
 from portal.words import count, initial_capital, number, plain, size, web_address
 
-__all__ = ["ValueWriter", "as_offered", "page_context"]
+__all__ = ["SEVERITY", "FieldLink", "ValueWriter", "as_offered", "field_link", "page_context"]
 
-_SEVERITY = {"error": ("bad", "Error"), "warning": ("warn", "Warning"), "info": ("note", "Note")}
+SEVERITY = {"error": ("bad", "Error"), "warning": ("warn", "Warning"), "info": ("note", "Note")}
+"""Class and word of each gravity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,27 @@ class Row:
     href: str | None = None
     scanned: str = ""
     """Where in the store it was found; empty for what is declared."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldLink:
+    """A field of the schema by its label, and where it is explained, from the site's root."""
+
+    label: str
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """How well an artifact is described, in the words of its page."""
+
+    asked: int
+    known: int
+    share: int
+    """Per cent of what is asked; it is a bar's width too."""
+    missing: list[FieldLink]
+    without_term: list[FieldLink]
+    differs: list[FieldLink]
 
 
 class ValueWriter:
@@ -118,8 +140,10 @@ def page_context(
         name: writer.write(name, values, _is_integer(schema, name))
         for name, values in record.values.items()
     }
-    problems = [(*_SEVERITY[p.severity], p) for p in record.problems]
+    problems = [(*SEVERITY[p.severity], p) for p in record.problems]
     problems.sort(key=lambda item: ("bad", "warn", "note").index(item[0]))
+    # Notes are many and ask for nothing: they must not hide what does.
+    notes = [item for item in problems if item[0] == "note"]
     return {
         "record": record,
         "card": card,
@@ -129,7 +153,9 @@ def page_context(
         "metadata": _metadata(record, terms, schema),
         "snippets": snippets_of(record, config.base_url),
         "files": _files(record),
-        "problems": problems,
+        "problems": problems[: len(problems) - len(notes)],
+        "notes": notes,
+        "described": _described(record, schema),
         "tally": _tally(record),
         "passed": _passed(record),
         "license_url": web_address(record.license.url) if record.license else None,
@@ -142,6 +168,32 @@ def page_context(
         "summary": summary(record.description) or _sentence(card),
         "no_view": record.products.view.reason or "Views are made when the site is built.",
     }
+
+
+def field_link(name: str, schema: Schema) -> FieldLink:
+    """A field's label and its place on the page of the schema, which tells only its own fields."""
+    known = schema.fields.get(name)
+    if known is None:
+        return FieldLink(plain(initial_capital(name)), None)
+    # The page has a part called `content` already: what the link to skip the header leads to.
+    anchor = "content-field" if name == "content" else name
+    return FieldLink(plain(known.label) or initial_capital(name), f"schema/#{anchor}")
+
+
+def _described(record: Record, schema: Schema) -> Described:
+    quality = record.quality
+
+    def links(names: Sequence[str]) -> list[FieldLink]:
+        return [field_link(name, schema) for name in names]
+
+    return Described(
+        asked=quality.asked,
+        known=quality.asked - len(quality.missing),
+        share=quality.completeness or 0,
+        missing=links(quality.missing),
+        without_term=links(quality.without_term),
+        differs=links(quality.differs),
+    )
 
 
 def _term(column: str, value: Value, facets: Facets) -> Term:

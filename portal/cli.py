@@ -1,4 +1,4 @@
-"""The command line: `portal init | scan | build | serve | describe | import`.
+"""The command line: `portal init | add | check | terms | attrs | schema | scan | build | …`.
 
 Exit codes: 0 fine, 1 problems found, 2 wrong use. With `--json` a command speaks JSON on
 standard output; progress and messages go to standard error.
@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.syntax import Syntax
 from rich.table import Table
 
 from portal import __version__
@@ -84,12 +85,15 @@ def _root(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Where the portal will live.")] = Path(),
+    schema: Annotated[
+        str, typer.Option(help="The schema to start from: minimal or spatialdata-db.")
+    ] = "minimal",
     as_json: AsJson = False,
 ) -> None:
     """Start a portal: config, schema, one example entry, a workflow file."""
     from portal.starting import start_portal
 
-    written = start_portal(folder)
+    written = start_portal(folder, schema)
     if as_json:
         _print_json({"written": [str(p) for p in written]})
         return
@@ -157,6 +161,177 @@ def scan(
 
 
 @app.command()
+def add(
+    store: Annotated[Path, typer.Argument(help="A SpatialData store: a folder or a .zarr.zip.")],
+    id_: Annotated[
+        str | None, typer.Option("--id", help="The artifact's id; the store's name without it.")
+    ] = None,
+    title: Annotated[str, typer.Option(help="The artifact's title.")] = "",
+    config: ConfigFile = Path("site_config.yaml"),
+    as_json: AsJson = False,
+) -> None:
+    """Write the entry of a store: what it says of itself, and a TODO for what is missing."""
+    from portal.adding import add_store
+    from portal.config import load_config
+
+    added = add_store(store, load_config(config), id_=id_, title=title)
+    if as_json:
+        _print_json(
+            {
+                "written": str(added.path),
+                "todo": list(added.todo),
+                "problems": [p.model_dump() for p in added.problems],
+            }
+        )
+        return
+    output.print(f"wrote {added.path}", highlight=False)
+    output.print(Syntax(added.text.rstrip(), "yaml", background_color="default", word_wrap=True))
+    show_problems(added.problems)
+    if added.todo:
+        messages.print(f"Still to do: {', '.join(added.todo)}.", highlight=False)
+
+
+@app.command()
+def check(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Entries, folders of entries, or stores; none means everything."),
+    ] = None,
+    config: ConfigFile = Path("site_config.yaml"),
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Rewrite what has one safe reading, and show the diff.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show what --fix would write, and write nothing.")
+    ] = False,
+    strict: Annotated[bool, typer.Option(help="Warnings count as errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes.")] = False,
+    github: Annotated[
+        bool, typer.Option("--github", help="Print what a review shows beside the line.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell everything that is wrong with entries and their stores, with the right words."""
+    from portal.check import check as run
+    from portal.check import fix as rewrite
+    from portal.check import review_lines
+    from portal.config import load_config
+    from portal.manifest import read_manifest
+
+    site = load_config(config)
+    with progress(not (as_json or github)) as say:
+        checked = run(site, paths or (), say)
+        rewritten = []
+        if fix or diff:
+            schema = read_manifest(site).schema_
+            rewritten = rewrite(checked, schema, write=fix and not diff)
+            if fix and not diff and any(r.after != r.before for r in rewritten):
+                checked = run(site, paths or (), say)
+    problems = [*checked.problems, *(p for r in rewritten for p in r.left)]
+    if quiet:
+        problems = [p for p in problems if p.severity != "info"]
+    names = {r.path: str(r.path.relative_to(site.root)) for r in rewritten}
+    changed = [r for r in rewritten if r.after != r.before]
+    if as_json:
+        _print_json(
+            {
+                "entries": len(checked.entries),
+                "problems": [p.model_dump() for p in problems],
+                "rewritten": {names[r.path]: r.diff(names[r.path]) for r in changed},
+            }
+        )
+    elif github:
+        for line in review_lines(problems, site):
+            output.file.write(line + "\n")
+    else:
+        for r in changed:
+            output.print(Syntax(r.diff(names[r.path]), "diff", background_color="default"))
+        show_problems(problems)
+        n = len(checked.records)
+        output.print(f"{n:,} {'artifact' if n == 1 else 'artifacts'} checked.", highlight=False)
+    bad = ("error", "warning") if strict else ("error",)
+    raise typer.Exit(1 if worst(problems) in bad else 0)
+
+
+@app.command()
+def terms(
+    word: Annotated[str, typer.Argument(help="A name, a synonym, an id, a gene.")],
+    field: Annotated[
+        str | None, typer.Option(help="Only terms that this field of the schema takes.")
+    ] = None,
+    config: ConfigFile = Path("site_config.yaml"),
+    as_json: AsJson = False,
+) -> None:
+    """Look a word up in the ontologies: its terms with their tree, else the nearest ones."""
+    from portal.config import load_config
+    from portal.looking import look_up
+
+    folder = load_config(config).manifest_dir if config.is_file() else None
+    found = look_up(word, field, folder)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        output.print(found.tree())
+    raise typer.Exit(0 if found.terms or found.genes else 1)
+
+
+@app.command()
+def attrs(
+    store: Annotated[Path, typer.Argument(help="A store: a folder or a .zarr.zip.")],
+    key: Annotated[str | None, typer.Option(help="Only this root attribute.")] = None,
+    sep: Annotated[str, typer.Option(help="What joins nested keys.")] = "_",
+    config: ConfigFile = Path("site_config.yaml"),
+    as_json: AsJson = False,
+) -> None:
+    """Show a store's attributes as a table, and which field each of them fills."""
+    from portal.config import SiteConfig, load_config
+    from portal.looking import attribute_table
+    from portal.scan import scan_store
+
+    if not store.exists():
+        raise UsageError(f"There is nothing at {store}.")
+    site = load_config(config) if config.is_file() else SiteConfig(title="-")
+    facts = scan_store(store, limit=site.limits.scan_bytes)
+    folder = site.manifest_dir if config.is_file() else None
+    rows = attribute_table(facts, folder, key=key, sep=sep)
+    if as_json:
+        _print_json([row.as_dict() for row in rows])
+        return
+    if not rows:
+        messages.print("The store has no attributes of its own.")
+        return
+    table = Table("attribute", "value", "field", "read as", box=None)
+    for row in rows:
+        table.add_row(*(escape(x) for x in (row.name, row.text, row.field, row.read_as)))
+    output.print(table)
+
+
+@app.command()
+def schema(
+    config: ConfigFile = Path("site_config.yaml"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the JSON Schema of an entry, for editors.")
+    ] = False,
+) -> None:
+    """Show the metadata fields: what each may say, and which are required."""
+    from portal.config import load_config
+    from portal.jsonschema import entry_json_schema, requirement, type_in_words
+    from portal.schema import load_schema
+
+    own = load_config(config).manifest_dir / "schema.yaml" if config.is_file() else None
+    loaded = load_schema(own if own and own.is_file() else "minimal")
+    if as_json:
+        _print_json(entry_json_schema(loaded))
+        return
+    table = Table("field", "label", "type", "required", "found in", box=None)
+    for name, f in loaded.fields.items():
+        places = [*f.found_in, *(f"obs {column}" for column in f.obs)]
+        row = (name, f.label, type_in_words(f), requirement(f), ", ".join(places))
+        table.add_row(*(escape(x) for x in row))
+    output.print(table)
+
+
+@app.command()
 def build(
     config: ConfigFile = Path("site_config.yaml"),
     out: Annotated[Path, typer.Option(help="Where the finished site goes.")] = Path("site"),
@@ -189,7 +364,10 @@ def build(
             }
         )
     else:
-        show_problems(report.problems)
+        notes = sum(p.severity == "info" for p in report.problems)
+        show_problems(p for p in report.problems if p.severity != "info")
+        if notes:
+            messages.print(f"{notes:,} notes besides: `portal check` shows them.", highlight=False)
         if stopped:
             messages.print("Errors, and --strict: the site was left as it was.")
         else:
@@ -251,14 +429,12 @@ def import_spatialdata_db(
 ) -> None:
     """Take over the records of the scverse spatialdata-db collection."""
     from portal.importing import import_spatialdata_db as run
-    from portal.manifest import read_schema
-    from portal.resources import default_schema
+    from portal.schema import load_schema
 
-    own = next(
-        (p / "schema.yaml" for p in (out, *out.parents) if (p / "schema.yaml").is_file()),
-        default_schema(),
-    )
-    imported = run(file, out, read_schema(own), include_all=every)
+    folders = (out, *out.parents)
+    own = next((p / "schema.yaml" for p in folders if (p / "schema.yaml").is_file()), None)
+    schema = load_schema(own or "spatialdata-db")
+    imported = run(file, out, schema, include_all=every)
     if as_json:
         _print_json(
             {

@@ -10,20 +10,24 @@ from functools import cache
 from typing import Any
 
 from portal.citation import citation_of
-from portal.entry import Entry
+from portal.entry import Entry, Term
 from portal.errors import Problem, worst
 from portal.facts import ElementFacts, StoreFacts
 from portal.license import license_of
 from portal.ontology import load_ontology
 from portal.record import UNKNOWN, ContactInfo, Quality, Record, Value, VersionInfo
-from portal.resolve import Resolver
+from portal.resolve import SAME, Fault, Resolver
 from portal.rules import suspicions
 from portal.schema import Schema, SchemaField
 from portal.slots import slot_faults
 from portal.words import web_address
+from portal.yamledit import Items
+from portal.yamlfile import Loc
 
-__all__ = ["curate", "default_resolver"]
+__all__ = ["CURATION", "curate", "default_resolver", "safe_rewrites"]
 
+CURATION = "curation"
+"""The root attribute in which `portal.Curator.write` keeps the terms that it found."""
 _COUNT_FIELDS = {"n_spots": "spots", "n_cells": "cells"}
 _NOUNS = (("spot", "spots"), ("nucle", "nuclei"), ("cell", "cells"), ("bin", "bins"))
 _EXTRA = SchemaField(many=True)
@@ -35,14 +39,17 @@ def curate(
     facts: StoreFacts | None,
     schema: Schema,
     problems: Iterable[Problem] = (),
-    resolver: Resolver | None = None,
+    *,
+    in_hand: bool = False,
 ) -> Record:
     """Make the Record of one artifact.
 
     `facts` is None where nothing was scanned; `problems` are those already found in the entry.
+    What a published store says wrong is a warning, since the entry may say it right; with
+    `in_hand` the object can still be corrected, and it is an error.
     """
     found = [*problems, *(facts.problems if facts else ())]
-    curated = _Curated(entry, facts, schema, resolver or default_resolver())
+    curated = _Curated(entry, facts, schema, default_resolver(), in_hand)
     values = curated.values
     found += curated.problems
     table = _default_table(facts)
@@ -95,6 +102,18 @@ def curate(
     )
 
 
+def safe_rewrites(entry: Entry, schema: Schema) -> dict[Loc, Any]:
+    """What could stand in the entry instead without another meaning, by place in its file.
+
+    An item of a list that is several values becomes `Items`.
+    """
+    found = _Curated(entry, None, schema, default_resolver(), False).rewrites
+    return {
+        loc: Items(tuple(new)) if isinstance(new, list) and isinstance(loc[-1], int) else new
+        for loc, new in found.items()
+    }
+
+
 @cache
 def default_resolver() -> Resolver:
     """The resolver over the vocabularies that come with the portal."""
@@ -105,9 +124,16 @@ class _Curated:
     """The values of one artifact by field, and what is wrong with them."""
 
     def __init__(
-        self, entry: Entry, facts: StoreFacts | None, schema: Schema, resolver: Resolver
+        self,
+        entry: Entry,
+        facts: StoreFacts | None,
+        schema: Schema,
+        resolver: Resolver,
+        in_hand: bool,
     ) -> None:
         self.entry, self.facts, self.schema, self.resolver = entry, facts, schema, resolver
+        self.in_hand = in_hand
+        self.rewrites: dict[Loc, Any] = {}
         self.problems: list[Problem] = []
         self.differs: list[str] = []
         self.organisms: frozenset[str] = frozenset()
@@ -133,12 +159,16 @@ class _Curated:
     def _field(self, name: str, field: SchemaField) -> tuple[Value, ...]:
         declared = self._declared(name, field)
         told: list[Problem] = []
-        stored = self._stored(field, told)
+        stored = self._stored(name, field, told)
         if declared and stored and not _agree(declared, stored):
             self.differs.append(name)
             self.problems.append(_differ(self.entry, name, field, declared, stored))
-        if not declared:
+        if not declared and self.in_hand:
             self.problems += told
+        elif not declared:  # how a published store words it is nobody's to change
+            self.problems += [
+                _in_store(p) for p in told if p.severity != "info" or "/obs" in p.where
+            ]
         return declared or stored
 
     def _declared(self, name: str, field: SchemaField) -> tuple[Value, ...]:
@@ -147,11 +177,14 @@ class _Curated:
         several = isinstance(written, list)
         values: list[Value] = []
         for i, item in enumerate(written if several else [written]):
-            if item is None or item == "":
+            if item is None or (isinstance(item, str) and not item.strip()):
                 continue
-            where = self.entry.where("metadata", name, *((i,) if several else ()))
+            loc = ("metadata", name, *((i,) if several else ()))
+            where = self.entry.where(*loc)
             found = self.resolver.resolve(item, field, organisms=self.organisms)
             values += found.values
+            if found.rewrite is not SAME:
+                self.rewrites[loc] = found.rewrite
             label = field.label or name
             self.problems += [_of(label, f.at(where)) for f in found.faults]
         if several and len(values) > 1 and not field.many:
@@ -166,27 +199,38 @@ class _Curated:
             )
         return tuple(dict.fromkeys(values))
 
-    def _stored(self, field: SchemaField, told: list[Problem]) -> tuple[Value, ...]:
+    def _stored(self, name: str, field: SchemaField, told: list[Problem]) -> tuple[Value, ...]:
         """The field's values as the store has them: root attributes first, then obs categories."""
         if self.facts is None:
             return ()
-        for path in field.found_in:
-            raw = _attribute(self.facts, path)
-            items = raw if isinstance(raw, list) else [raw]
-            values: list[Value] = []
-            for item in items:
-                if not isinstance(item, str | int | float) or item == "":
-                    continue
-                found = self.resolver.resolve(
-                    item, field, source=f"store attribute {path}", organisms=self.organisms
-                )
-                values += found.values
-                where = f"{self.entry.id}/attrs/{path}"
-                told += [_in_store(_of(field.label, f.at(where))) for f in found.faults]
+        for path in (f"{CURATION}.values.{name}", *field.found_in):
+            values = self._attribute(path, field, told)
             if values:
-                told[:] = [p for p in told if p.severity != "info"]
-                return tuple(dict.fromkeys(values))
+                return values
         return self._categories(field, self.facts, told)
+
+    def _attribute(self, path: str, field: SchemaField, told: list[Problem]) -> tuple[Value, ...]:
+        raw = _attribute(self.facts, path)
+        where = f"{self.entry.id}/attrs/{path}"
+        values: list[Value] = []
+        items = raw if isinstance(raw, list) else [raw]
+        for item in items:
+            if path.startswith(CURATION):
+                item = _as_term(item)
+            if item is None or (isinstance(item, str) and not item.strip()):
+                continue
+            if not isinstance(item, str | bool | int | float | Term):
+                told.append(_nested(where, field, item))
+                continue
+            found = self.resolver.resolve(
+                item, field, source=f"store attribute {path}", organisms=self.organisms
+            )
+            values += found.values
+            told += [_of(field.label, f.at(where)) for f in found.faults]
+        if len(values) > 1 and not field.many:
+            fault = Fault("list-not-allowed", "error", f"{len(values)} values, one is allowed.")
+            told.append(_of(field.label, fault.at(where)))
+        return tuple(dict.fromkeys(values))
 
     def _categories(
         self, field: SchemaField, facts: StoreFacts, told: list[Problem]
@@ -277,6 +321,27 @@ class _Curated:
 def _of(label: str, problem: Problem) -> Problem:
     """The problem with the field's name before it."""
     return problem.model_copy(update={"what": f"{label}: {problem.what}"}) if label else problem
+
+
+def _as_term(item: Any) -> Term | None:
+    """A term as `portal.Curator.write` keeps it; None for whatever else somebody put there."""
+    if not isinstance(item, dict) or not item.get("label"):
+        return None
+    try:
+        return Term(**{k: item[k] for k in ("id", "label", "written") if item.get(k)})
+    except ValueError:
+        return None
+
+
+def _nested(where: str, field: SchemaField, item: Any) -> Problem:
+    what = f"{field.label}: a {'list' if isinstance(item, list) else 'mapping'} is no value."
+    return Problem(
+        code="value-nested",
+        severity="error",
+        where=where,
+        what=what,
+        remedy="Write text, a number, or a flat list of these.",
+    )
 
 
 def _in_store(problem: Problem) -> Problem:

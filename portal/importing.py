@@ -1,8 +1,10 @@
 """Records of other collections → entries of this manifest.
 
 `spatialdata-db`: the collection's own records, a JSON list of objects with `uid`, `title`,
-`collection`, `status`, `attrs`, `extra`, `ontology`, `zarr_url_s3`, `lamin_versions`. Facts
-are taken over as written; nothing is resolved or corrected here.
+`collection`, `status`, `attrs`, `extra`, `ontology`, `zarr_url_s3`, `lamin_versions`. Values are
+taken over as written, with the terms that the collection's own curators found. Nothing is made
+up: words that no ontology has become `{label: …}`, a blank in a required field becomes `unknown`
+with a comment that says so.
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from typing import Any
 
 import yaml
 
+from portal.curate import default_resolver
 from portal.errors import Problem, ProblemsError
-from portal.schema import Schema
+from portal.record import UNKNOWN
+from portal.resolve import Resolver
+from portal.schema import Schema, SchemaField
 from portal.words import slugify
 
 __all__ = ["Imported", "import_spatialdata_db"]
@@ -29,8 +34,7 @@ _ONTOLOGY_KEYS = {
     "assay": "Assay",
     "development_stage": "Development Stage",
 }
-# Fields of the entry itself, not of its metadata.
-_OWN = {"License", "Dataset Url", "Publication Date"}
+_BLANK = "unknown  # blank in the source"
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def import_spatialdata_db(
     Raises ProblemsError for a file that is not such records.
     """
     records = _read(file)
+    resolver = default_resolver()
     root = folder.parent if folder.name == "spatialdata-db" else folder
     collections: dict[str, str] = {}
     written, unchanged, skipped = [], [], []
@@ -74,15 +79,16 @@ def import_spatialdata_db(
         if record["status"] != "uploaded" and not include_all:
             skipped.append(f"{record['uid']} ({record['status']})")
             continue
-        slug = slugify(record["collection"])
-        collections[slug] = record["collection"]
+        slug = slugify(record["collection"] or "")
+        if slug:
+            collections[slug] = record["collection"]
         text = yaml.dump(
-            _entry(record, slug, schema),
+            _entry(record, slug, schema, resolver),
             Dumper=_Dumper,
             sort_keys=False,
             allow_unicode=True,
             width=1000,
-        )
+        ).replace(f"'{_BLANK}'", _BLANK)
         path = folder / f"{record['uid']}.yaml"
         if path.exists():
             if path.read_text("utf-8") == text:
@@ -146,53 +152,75 @@ def _read(file: Path) -> list[dict[str, Any]]:
     return records
 
 
-def _entry(record: dict[str, Any], slug: str, schema: Schema) -> dict[str, Any]:
+def _entry(record: dict[str, Any], slug: str, schema: Schema, resolver: Resolver) -> dict[str, Any]:
     general = record["attrs"].get("metadata_general", {})
+    blocks = {**record["attrs"], "extra": record.get("extra") or {}, "record": record}
     by_path = {
         f"{block}.{key}": value
-        for block, content in {**record["attrs"], "extra": record.get("extra") or {}}.items()
+        for block, content in blocks.items()
         for key, value in content.items()
+        if isinstance(value, str | int | float)
     }
-    metadata: dict[str, Any] = {"technology": general.get("Assay")}
+    metadata: dict[str, Any] = {}
+    technologies = frozenset({str(general.get("Assay")).casefold()})
+    organisms = frozenset({_found("organism", record).get("id", "")})
     for name, field in schema.fields.items():
-        for path in field.found_in:
-            value = by_path.get(path)
-            if value is not None and path.partition(".")[2] not in _OWN:
-                metadata[name] = _metadata(name, value, record)
-    if "donor_count" in schema.fields and by_path.get("extra.Donor Count"):
-        metadata["donor_count"] = by_path["extra.Donor Count"]
+        value = next((by_path[p] for p in field.found_in if p in by_path), None)
+        if name == "technology":
+            value = general.get("Assay")  # the collection calls the platform so
+        if value is not None:
+            metadata[name] = _metadata(name, value, field, record, resolver, organisms)
+        elif field.is_required(technologies):
+            metadata[name] = _BLANK
     date = general.get("Publication Date")
     page = general.get("Dataset Url")
+    uploaded = record["status"] == "uploaded"
     versions = [
         {"version": v["uid"], "date": v["created_at"][:10]}
         for v in record.get("lamin_versions") or []
     ]
     entry = {
         "title": record["title"],
-        "url": record.get("zarr_url_s3") or record.get("zarr_url_https"),
-        "page": page,
-        "collections": [slug],
+        "url": (record.get("zarr_url_s3") or record.get("zarr_url_https")) if uploaded else None,
+        "collections": [slug] if slug else [],
         "license": general.get("License"),
         "citation": {
             "publisher": "10x Genomics" if "10xgenomics.com" in (page or "") else None,
             "year": int(date[:4]) if date else None,
             "url": page,
         },
-        "metadata": {**metadata, "publication_date": date},
+        "metadata": metadata,
         "versions": versions,
-        "status": None if record["status"] == "uploaded" else "announced",
+        "status": None if uploaded else "announced",
     }
     return _without_blanks(entry)
 
 
-def _metadata(name: str, value: Any, record: dict[str, Any]) -> Any:
-    """A term with its id where the collection's curators found one, else the value as written."""
-    key = _ONTOLOGY_KEYS.get(name)
-    found = (record.get("ontology") or {}).get(key) if key else None
-    if not found:
-        return value
-    term = {"id": found["id"], "label": found["label"]}
-    return _Flow(term if value == found["label"] else {**term, "written": value})
+def _metadata(
+    name: str,
+    value: Any,
+    field: SchemaField,
+    record: dict[str, Any],
+    resolver: Resolver,
+    organisms: frozenset[str],
+) -> Any:
+    """A term with its id where the collection's curators found one, else the value as written.
+
+    Words that the portal has no term for either are marked as such.
+    """
+    if found := _found(name, record):
+        term = {"id": found["id"], "label": found["label"]}
+        return _Flow(term if value == found["label"] else {**term, "written": value})
+    if field.type == "term" and isinstance(value, str):
+        values = resolver.resolve(value, field, organisms=organisms).values
+        if any(not v.id and v.label != UNKNOWN for v in values):
+            return _Flow({"label": value})
+    return value
+
+
+def _found(name: str, record: dict[str, Any]) -> dict[str, str]:
+    """The term that the collection's own curators found for a field."""
+    return (record.get("ontology") or {}).get(_ONTOLOGY_KEYS.get(name, "")) or {}
 
 
 def _without_blanks(value: dict[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from pathlib import Path
 from portal import jsonld, words
 from portal.artifactpage import as_offered, page_context
 from portal.config import SiteConfig
+from portal.curationpages import CurationPages
 from portal.entry import Collection
 from portal.feeds import write_feed, write_robots, write_sitemap
-from portal.listpages import PAGE_SIZE, ListPages
+from portal.listpages import PAGE_SIZE
 from portal.record import Record
 from portal.resources import asset_manifest, assets_dir
 from portal.schema import Schema
@@ -55,6 +56,8 @@ def render_site(
     site.facet_pages()
     site.collection_pages()
     site.artifacts()
+    site.quality()
+    site.fields()
     site.redirects()
     site.not_found()
     write_sitemap(site.addresses, config, out)
@@ -63,7 +66,7 @@ def render_site(
     return site.written
 
 
-class _Site(ListPages):
+class _Site(CurationPages):
     """All pages of one build."""
 
     def write_search(self) -> None:
@@ -140,6 +143,7 @@ class _Site(ListPages):
             parents=[self.link(i) for i in record.derived_from],
             children=[self.link(i) for i in children],
             successor=self.link(record.superseded_by) if record.superseded_by else None,
+            duplicates=[self.link(i) for i in record.quality.duplicates],
             technology_page=self.facets.address("technology", card.technology),
         )
         picture = card.srcset[-1][1] if card.srcset and record.status != "withdrawn" else ""
@@ -155,12 +159,6 @@ class _Site(ListPages):
             listed=open_to_all,
             json_record=True,
         )
-
-    def link(self, id_: str) -> tuple[str, str | None]:
-        """Title and address of another artifact; no address where the portal has none such."""
-        if id_ in self.cards:
-            return self.cards[id_].title, f"datasets/{id_}/"
-        return id_, None
 
     def redirects(self) -> None:
         """A former id's page leads to the present one."""

@@ -36,8 +36,8 @@ def docs_dir() -> Path:
 
 
 def default_schema() -> Path:
-    """The metadata schema of a portal that has none of its own."""
-    return shipped_schema("spatialdata-db")
+    """The metadata schema of a portal that has none of its own: it requires nothing."""
+    return shipped_schema("minimal")
 
 
 def shipped_schema(name: str) -> Path:

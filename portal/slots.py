@@ -13,7 +13,7 @@ from typing import Any
 
 from portal.errors import Problem, Severity, did_you_mean
 from portal.facts import Column, ElementFacts, StoreFacts
-from portal.genes import check_genes
+from portal.genes import HUMAN, MOUSE, check_genes
 from portal.resolve import Resolver
 from portal.schema import Schema, SchemaField, Slot
 
@@ -27,6 +27,7 @@ _DTYPES = {
 }
 _TEXT = ("categorical", "string", "object", "str", "large_string", "dictionary", "utf8")
 _SHOWN = 5
+_ANIMALS = {HUMAN: "human", MOUSE: "mouse"}
 
 
 def slot_faults(
@@ -50,29 +51,27 @@ def gene_faults(
 ) -> Iterator[Problem]:
     """What is wrong with the genes of a table; `strict` where the schema asks for genes."""
     where = f"{store}/tables/{table.name}/var"
-    names = table.feature_ids
-    if not names:
-        return
-    checks = [c for o in (*sorted(organisms), None) if (c := check_genes(names, o))]
-    if not checks:
-        if strict:
+    # A rat's symbols are spelt as a mouse's: of other organisms nothing can be said.
+    declared = next((o for o in (HUMAN, MOUSE) if o in organisms), None)
+    names = table.feature_accessions or table.feature_ids
+    check = check_genes(names, declared) if names and (declared or not organisms) else None
+    if check is None:
+        if strict and names:
             what = "The index of var holds neither Ensembl ids nor gene symbols of human or mouse."
             yield _problem("genes-unlike", "error", where, what, "Use Ensembl gene ids.")
         return
-    check = max(checks, key=lambda c: c.n - len(c.unknown))
-    known = {"NCBITaxon:9606": "human", "NCBITaxon:10090": "mouse"}
-    if organisms and check.organism not in organisms and organisms & known.keys():
-        what = f"The genes are those of {known.get(check.organism, check.organism)}, not of "
-        what += f"{' and '.join(known[o] for o in sorted(organisms) if o in known)}."
-        yield _problem("genes-organism", "warning", where, what, "Correct the organism.")
+    severity: Severity = "error" if strict else "warning"
+    if declared and len(check.other_organism) * 2 > check.n:
+        what = f"The genes are of {_ANIMALS[MOUSE if declared == HUMAN else HUMAN]}, "
+        what += f"the organism is {_ANIMALS[declared]}."
+        yield _problem("genes-organism", severity, where, what, "Correct the organism.")
     if check.unknown:
         few = ", ".join(f"`{g}`" for g in check.unknown[:_SHOWN])
-        what = (
-            f"{len(check.unknown):,} of {check.n:,} gene {check.kind}s are not in {check.release}"
-        )
-        what += f": {few}{' and others' if len(check.unknown) > _SHOWN else ''}."
-        severity: Severity = "error" if strict else "info"
-        yield _problem("genes-unknown", severity, where, what, "Are they of an older release?")
+        more = " and others" if len(check.unknown) > _SHOWN else ""
+        what = f"{len(check.unknown):,} of {check.n:,} genes are not in {check.release}: "
+        severity = "error" if strict else "info"
+        remedy = "Are they of another release?"
+        yield _problem("genes-unknown", severity, where, f"{what}{few}{more}.", remedy)
 
 
 def _problem(code: str, severity: Severity, where: str, what: str, remedy: str = "") -> Problem:
@@ -99,7 +98,7 @@ class _Slots:
             if kind == "attrs":
                 yield from self._attributes(key, rest, slot)
             elif kind == "tables" and len(rest) == 2:
-                yield from self._table(key, *rest, slot)
+                yield from self._table(rest[0], rest[1], slot)
             else:
                 yield from self._elements(key, kind, rest[0] if rest else "*", slot)
 
@@ -157,7 +156,7 @@ class _Slots:
                 what = f"`{name}` is not in the schema."
                 yield _problem("key-unknown", "error", where, what, did_you_mean(name, slot.fields))
 
-    def _table(self, key: str, name: str, part: str, slot: Slot) -> Iterator[Problem]:
+    def _table(self, name: str, part: str, slot: Slot) -> Iterator[Problem]:
         tables = {t.name: t for t in self.facts.of("tables")}
         chosen = [t for n, t in tables.items() if fnmatchcase(n, name)]
         if not chosen:

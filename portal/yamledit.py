@@ -16,7 +16,7 @@ import yaml
 
 from portal.yamlfile import Loader, Loc
 
-__all__ = ["Items", "edit_yaml"]
+__all__ = ["Items", "edit_yaml", "flow"]
 
 BOM = "\ufeff"
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
@@ -123,7 +123,7 @@ def _read_back(place: _Place, value: Any) -> tuple[list[str], list[Any]]:
     if isinstance(value, Items) and (place.key is not None or not value.values):
         raise ValueError("is no item of a list, or there are no items to replace it")
     values = list(value.values) if isinstance(value, Items) else [value]
-    written = [_written(v) for v in values]
+    written = [flow(v) for v in values]
     nodes = _compose(f"[{', '.join(written)}]")
     read = yaml.constructor.SafeConstructor().construct_document(nodes)
     if repr(read) != repr(values):  # repr, so that 1 is not True
@@ -172,13 +172,13 @@ def _line_break(text: str, at: int) -> str:
     return found.group() if found else "\n"
 
 
-def _written(value: Any) -> str:
+def flow(value: Any) -> str:
     """`value` on one line, so that it reads back the same in a block and inside brackets."""
     match value:
         case list():
-            return f"[{', '.join(map(_written, value))}]"
+            return f"[{', '.join(map(flow, value))}]"
         case dict() if all(isinstance(key, str) for key in value):
-            return f"{{{', '.join(f'{_written(k)}: {_written(v)}' for k, v in value.items())}}}"
+            return f"{{{', '.join(f'{flow(k)}: {flow(v)}' for k, v in value.items())}}}"
         case str():
             return value if _is_plain(value) else _quoted(value)
         case None | bool():

@@ -80,8 +80,10 @@ def test_attributes_of_the_store_fill_what_the_entry_leaves_open():
 def test_the_entry_wins_and_the_difference_is_told():
     facts = store(attributes={"metadata_general": {"Organism": "Mouse"}})
     record = curate(entry(metadata={"organism": "Human"}), facts, SCHEMA)
-    assert record.labels("organism") == ["Human"]
-    assert [p.code for p in record.problems] == ["metadata-differs"]
+    assert record.labels("organism") == ["Homo sapiens"]
+    assert record.first("organism").written == "Human"
+    assert "metadata-differs" in [p.code for p in record.problems]
+    assert record.quality.differs == ("organism",)
 
 
 def test_what_was_written_counts_as_agreement():

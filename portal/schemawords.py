@@ -1,0 +1,125 @@
+"""The schema in the words of its page: what a field may say, who must give it, what a slot asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from portal.ontology import OURS, load_ontology
+from portal.schema import Schema, SchemaField, Slot
+from portal.words import count, plain
+
+__all__ = [
+    "need_of",
+    "needs_of",
+    "rules_of",
+    "schema_org_address",
+    "slot_title",
+    "technologies_of",
+    "type_of",
+]
+
+
+def type_of(field: SchemaField) -> str:
+    """What a field may say, in words."""
+    if field.type == "term":
+        return f"A term of {_or([_vocabulary(name) for name in field.ontology])}"
+    if field.type == "enum":
+        more = ", or another" if field.open else ""
+        return f"One of {count(len(field.values), 'value')}{more}"
+    if field.type in ("integer", "number"):
+        word = "Whole number" if field.type == "integer" else "Number"
+        unit = f" in {plain(field.unit)}" if field.unit else ""
+        return f"{word}{unit}{_limits(field)}"
+    return {
+        "date": "Date: year, month or day",
+        "address": "Web address",
+        "boolean": "Yes or no",
+        "gene": "Gene",
+    }.get(field.type, "Text")
+
+
+def _vocabulary(name: str) -> str:
+    """An ontology, or a term that stands for itself and what is below it."""
+    if ":" not in name:
+        return "this portal’s own" if name == OURS else name
+    term = load_ontology().term(name)
+    return f"{name} ({term.label}) and what is below it" if term else f"{name} and below"
+
+
+def _limits(field: SchemaField) -> str:
+    low, high = field.minimum, field.maximum
+    if low is not None and high is not None:
+        return f", {low:g} to {high:g}"
+    if low is not None:
+        return f", at least {low:g}"
+    return f", at most {high:g}" if high is not None else ""
+
+
+def _or(words: Sequence[str], joint: str = "or") -> str:
+    return f" {joint} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def need_of(field: SchemaField) -> tuple[str, str, str]:
+    """How much a field is needed: a class, a word, and who alone has it."""
+    only = plain(_or(field.only, "and"))
+    note = f"{only} only" if only else ""
+    if field.required is True:
+        return ("some", f"Required of {only}", note) if only else ("required", "Required", "")
+    if field.required:
+        technologies = plain(_or(field.required, "and"))
+        return "some", f"Required of {technologies}", note
+    return "optional", "Optional", note
+
+
+def technologies_of(schema: Schema) -> list[str]:
+    """Those that the schema names, in its order."""
+    named: dict[str, str] = {}
+    for field in schema.fields.values():
+        required = () if isinstance(field.required, bool) else field.required
+        for technology in (*field.only, *required):
+            named.setdefault(technology.casefold(), technology)
+    return list(named.values())
+
+
+def needs_of(field: SchemaField, technologies: Iterable[str]) -> list[str]:
+    """For each technology, and last for any other: `required`, `optional` or `absent`."""
+    return [
+        "required" if field.is_required(names) else "optional" if field.applies(names) else "absent"
+        for names in (*(frozenset((t.casefold(),)) for t in technologies), frozenset[str]())
+    ]
+
+
+_KINDS = {
+    "attrs": "Attributes",
+    "images": "Images",
+    "labels": "Labels",
+    "shapes": "Shapes",
+    "points": "Points",
+    "tables": "Tables",
+}
+
+
+def slot_title(key: str) -> str:
+    """`tables:table:obs` in words."""
+    kind, *rest = key.split(":")
+    if kind == "tables" and len(rest) == 2:
+        return plain(f"{'Observations' if rest[1] == 'obs' else 'Features'} of {rest[0]}")
+    return plain(f"{_KINDS[kind]}{': ' if rest else ''}{' › '.join(rest)}")
+
+
+def rules_of(slot: Slot) -> list[tuple[str, Sequence[str]]]:
+    """What a slot asks beside its fields; what it does not ask is left out."""
+    rules = [
+        ("Elements", slot.elements),
+        ("Axes", (" ".join(slot.axes),) if slot.axes else ()),
+        ("Channels", slot.channels),
+        ("Coordinate systems", slot.coordinate_systems),
+        ("Unit of space", (slot.unit,) if slot.unit else ()),
+    ]
+    return [(label, values) for label, values in rules if values]
+
+
+def schema_org_address(name: str) -> str | None:
+    """Where schema.org explains a property; None for what can't be one."""
+    return f"https://schema.org/{name}" if re.fullmatch(r"[A-Za-z]+", name) else None

@@ -24,7 +24,7 @@ name: blobs
 slots:
   attrs:bio:
     fields:
-      disease: {type: term, ontology: [MONDO, "PATO:0000461"], required: true, list: true}
+      disease: {type: term, ontology: [MONDO, "PATO:0000461"], required: true, many: true}
       developmental_stage: {type: term, ontology: [HsapDv], required: true}
   attrs:tech:
     fields:

@@ -84,11 +84,8 @@ def entry_text(record: Record, schema: Schema, *, source: str, certain_title: bo
     else:
         lines.append("# TODO license: an SPDX id such as CC-BY-4.0")
     lines.append("metadata:")
-    before = len(lines)
     for name, field in schema.fields.items():
         lines += _field_lines(name, field, record)
-    if not any(not line.lstrip().startswith("#") for line in lines[before:]):
-        lines[before - 1] = "metadata: {}"
     return "\n".join(lines) + "\n"
 
 

@@ -185,7 +185,7 @@ def add(
         )
         return
     output.print(f"wrote {added.path}", highlight=False)
-    output.print(Syntax(added.text.rstrip(), "yaml", background_color="default", word_wrap=True))
+    output.print(escape(added.text), highlight=False, soft_wrap=True)
     show_problems(added.problems)
     if added.todo:
         messages.print(f"Still to do: {', '.join(added.todo)}.", highlight=False)

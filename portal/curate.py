@@ -226,7 +226,11 @@ class _Curated:
                 item, field, source=f"store attribute {path}", organisms=self.organisms
             )
             values += found.values
-            told += [_of(field.label, f.at(where)) for f in found.faults]
+            told += [
+                _of(field.label, f.at(where, entry=False))
+                for f in found.faults
+                if f.code != "term-without-id"  # attributes have no place for an id
+            ]
         if len(values) > 1 and not field.many:
             fault = Fault("list-not-allowed", "error", f"{len(values)} values, one is allowed.")
             told.append(_of(field.label, fault.at(where)))

@@ -24,7 +24,6 @@ from portal.schemawords import (
     need_of,
     needs_of,
     rules_of,
-    schema_org_address,
     slot_title,
     technologies_of,
     type_of,
@@ -107,7 +106,6 @@ class FieldRow:
     facet: tuple[str, str]
     """What visitors can do with it, and where."""
     schema_org: str
-    schema_org_page: str | None
 
 
 class CurationPages(ListPages):
@@ -128,12 +126,13 @@ class CurationPages(ListPages):
             total=len(self.listed),
             figures=self._figures(found),
             charts=[
-                ("Fields that are not known", _by_missing(self.listed)),
+                ("Required fields that are not known", _by_missing(self.listed)),
                 ("What the checks say", self._by_status(found)),
             ],
             tables=_tables(self._field_lines(found)),
             unused=[field_link(f.name, self.schema) for f in found.fields if not f.applies],
             words=self._words(found),
+            n_words=sum(len(f.words) for f in found.fields),
             scanned=sum(r.facts is not None for r in self.listed),
             differs=[self._differing(*item) for item in found.differs[:SHOWN]],
             n_differs=len(found.differs),
@@ -164,8 +163,13 @@ class CurationPages(ListPages):
         return [
             *figures,
             (number(n_words), "word without a term" if n_words == 1 else "words without a term"),
-            (number(len(found.differs)), "differ from their store"),
-            (number(same), "share a store"),
+            (
+                number(len(found.differs)),
+                "entry differs from its store"
+                if len(found.differs) == 1
+                else "entries differ from their store",
+            ),
+            (number(same), "artifacts share a store"),
         ]
 
     def _by_status(self, found: QualityReport) -> list[Line]:
@@ -296,13 +300,15 @@ class CurationPages(ListPages):
             groups.setdefault(plain(field.group), []).append(self._field_row(name, field))
         technologies = technologies_of(self.schema)
         needs = {n: needs_of(f, technologies) for n, f in self.schema.fields.items()}
+        needed = Counter(row.need for rows in groups.values() for row in rows)
         base = self.config.base_url
         content = self.render(
             "schema.html",
             root="../",
             schema=self.schema,
             groups=list(groups.items()),
-            n_required=sum(bool(f.required) for f in self.schema.fields.values()),
+            n_required=needed["required"],
+            n_some=needed["some"],
             technologies=[plain(t) for t in technologies],
             needs=[
                 (field_link(name, self.schema), row)
@@ -342,7 +348,6 @@ class CurationPages(ListPages):
             places=[*map(plain, field.found_in), *(plain(f"obs: {c}") for c in field.obs)],
             facet=self._facet(name, field) if anchored else ("", ""),
             schema_org=plain(field.schema_org),
-            schema_org_page=schema_org_address(field.schema_org),
         )
 
     def _facet(self, name: str, field: SchemaField) -> tuple[str, str]:

@@ -174,7 +174,10 @@ class Entry(_Part):
     license: Annotated[str, Field(max_length=200)] | None = None
     citation: Citation | None = None
     contacts: list[Contact] = []
-    metadata: dict[Annotated[str, Field(max_length=100)], MetadataValue] = {}
+    metadata: Annotated[
+        dict[Annotated[str, Field(max_length=100)], MetadataValue],
+        BeforeValidator(lambda value: {} if value is None else value),
+    ] = {}
     versions: list[Version] = []
     status: Literal["public", "announced", "withdrawn"] = "public"
     reason: Annotated[str, Field(max_length=1000)] = ""

@@ -18,6 +18,7 @@ from portal.ontology import ONTOLOGIES, WHOLE, Ontology, Term, fold
 from portal.record import UNKNOWN, Value
 from portal.schema import SchemaField
 from portal.tidy import age_stage, compared, is_blank, plural_stems, read_date, read_number, tidy
+from portal.yamledit import flow
 
 __all__ = ["SAME", "Fault", "Resolved", "Resolver"]
 
@@ -40,15 +41,17 @@ class Fault:
     severity: Severity
     what: str
     remedy: str = ""
+    in_entry: str = ""
+    """What else may be done in an entry, but not in an object's attributes."""
 
-    def at(self, where: str) -> Problem:
-        """The problem at a place."""
+    def at(self, where: str, *, entry: bool = True) -> Problem:
+        """The problem at a place: in an entry, or in an object."""
         return Problem(
             code=self.code,
             severity=self.severity,
             where=where,
             what=self.what,
-            remedy=self.remedy,
+            remedy=f"{self.remedy} {self.in_entry}".strip() if entry else self.remedy,
         )
 
 
@@ -119,7 +122,11 @@ class Resolver:
             return found
         remedy = f"Write `{text}`."
         odd = Fault("text-untidy", "warning", f"`{item}` has {' and '.join(oddities)}.", remedy)
-        return replace(found, faults=(odd, *found.faults))
+        # That it is not spelt as the term is has been said then.
+        rest = tuple(
+            f for f in found.faults if f.code != "term-case" or text != found.values[0].label
+        )
+        return replace(found, faults=(odd, *rest))
 
     def _text(
         self, text: str, item: str, field: SchemaField, organisms: frozenset[str]
@@ -262,10 +269,10 @@ class Resolver:
         if fault is None:
             near = self.ontology.nearest(text, field.ontology)
             asked = " or ".join(f"`{t.label}` ({t.id})" for t in near)
-            remedy = f"Did you mean {asked}? " if near else ""
+            remedy = f"Did you mean {asked}?" if near else ""
             what = f"`{text}` is the name of no term of {_ontologies(field)}."
-            remedy += f"If none has it, write {{label: {text}}}."
-            fault = Fault("term-unknown", "error", what, remedy)
+            alone = f"If no ontology has it, write {{label: {flow(text)}}}."
+            fault = Fault("term-unknown", "error", what, remedy, alone)
         return Resolved((value,), (fault,))
 
     def _elsewhere(self, text: str, field: SchemaField) -> Fault | None:
@@ -362,7 +369,7 @@ def _how(how: str, item: str, term: Term) -> list[Fault]:
         return [Fault("term-age", "info", named, f"Write `{term.label}`.")]
     if item == term.label:
         return [Fault("term-without-id", "info", named, "The id beside it makes that certain.")]
-    if fold(tidy(item)[0]) == fold(term.label):
+    if compared(fold(tidy(item)[0])) == compared(fold(term.label)):
         return [Fault("term-case", "info", named, f"Write `{term.label}`.")]
     return [Fault("term-synonym", "info", named, f"Write `{term.label}`.")]
 
@@ -371,8 +378,8 @@ def _on_purpose(fault: Fault, label: str) -> Fault:
     """What is an error of a bare text is only told of `{label: …}`."""
     if fault.code != "term-unknown":
         return replace(fault, severity="warning")
-    remedy = fault.remedy.partition(" If none has it")[0].partition("If none has it")[0].strip()
-    return Fault("term-none", "warning", f"No ontology term stands for `{label}`.", remedy)
+    what = f"No ontology term stands for `{label}`."
+    return Fault("term-none", "warning", what, fault.remedy)
 
 
 def _named(term: Term) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from portal.ontology import OURS, load_ontology
@@ -13,7 +12,6 @@ __all__ = [
     "need_of",
     "needs_of",
     "rules_of",
-    "schema_org_address",
     "slot_title",
     "technologies_of",
     "type_of",
@@ -90,22 +88,14 @@ def needs_of(field: SchemaField, technologies: Iterable[str]) -> list[str]:
     ]
 
 
-_KINDS = {
-    "attrs": "Attributes",
-    "images": "Images",
-    "labels": "Labels",
-    "shapes": "Shapes",
-    "points": "Points",
-    "tables": "Tables",
-}
+_KINDS = {"attrs": "Attributes", "obs": "Observations", "var": "Features"}
 
 
 def slot_title(key: str) -> str:
-    """`tables:table:obs` in words."""
-    kind, *rest = key.split(":")
-    if kind == "tables" and len(rest) == 2:
-        return plain(f"{'Observations' if rest[1] == 'obs' else 'Features'} of {rest[0]}")
-    return plain(f"{_KINDS[kind]}{': ' if rest else ''}{' › '.join(rest)}")
+    """What kind of part a slot speaks of: `tables:table:obs` is about observations."""
+    parts = key.split(":")
+    part = parts[2] if parts[0] == "tables" and len(parts) == 3 else parts[0]
+    return _KINDS.get(part) or part.capitalize()
 
 
 def rules_of(slot: Slot) -> list[tuple[str, Sequence[str]]]:
@@ -118,8 +108,3 @@ def rules_of(slot: Slot) -> list[tuple[str, Sequence[str]]]:
         ("Unit of space", (slot.unit,) if slot.unit else ()),
     ]
     return [(label, values) for label, values in rules if values]
-
-
-def schema_org_address(name: str) -> str | None:
-    """Where schema.org explains a property; None for what can't be one."""
-    return f"https://schema.org/{name}" if re.fullmatch(r"[A-Za-z]+", name) else None

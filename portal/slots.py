@@ -144,7 +144,10 @@ class _Slots:
                 yield _problem("value-nested", "error", where, what, remedy)
                 continue
             found = self.resolver.resolve(item, field, organisms=self.organisms)
-            yield from (f.at(where) for f in found.faults)
+            # In attributes there is no place for an id beside a name.
+            yield from (
+                f.at(where, entry=False) for f in found.faults if f.code != "term-without-id"
+            )
 
     def _names(self, at: Mapping[str, Any]) -> set[str]:
         return {n for s in self.schema.slots.values() for n in s.fields if n in at}

@@ -92,7 +92,7 @@ def tidy(text: str) -> tuple[str, tuple[str, ...]]:
         faults.append("white space that is no plain space")
     spaced = " ".join(visible.split())
     if not faults and spaced != visible:
-        faults.append("white space too much")
+        faults.append("too much white space")
     words = [_latin(word) for word in unicodedata.normalize("NFC", spaced).split(" ")]
     plain = " ".join(words)
     if plain != unicodedata.normalize("NFC", spaced):

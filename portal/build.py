@@ -19,14 +19,15 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
-from portal import __version__
+from portal import __version__, curation_codes, scan_codes
 from portal.cache import Cache
 from portal.catalog import write_catalog, write_record
-from portal.columns import catalog_columns
+from portal.columns import COLUMNS, catalog_columns
 from portal.config import SiteConfig
 from portal.curate import curate
 from portal.entry import Entry
 from portal.errors import BuildError, Problem, UsageError, is_machine_fault
+from portal.jsonschema import entry_json_schema
 from portal.linkcheck import broken_links
 from portal.manifest import Manifest, read_manifest, source_path
 from portal.products import Artifact, Budget, make_products
@@ -145,6 +146,8 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
         write_record(record, folder)
     (site / "docs").mkdir(exist_ok=True)
     _write_json(site / "docs" / "artifact.schema.json", Record.model_json_schema())
+    (site / "schema").mkdir(exist_ok=True)
+    _write_json(site / "schema" / "entry.schema.json", entry_json_schema(manifest.schema_))
     say("Writing the catalog", 1, 1)
 
     say("Building the shell", 0, 1)
@@ -246,8 +249,6 @@ def scan_entry(
 
 def generated_docs(manifest: Manifest) -> dict[str, str]:
     """Pages of the documentation that are made from the code, by their path in the prose."""
-    from portal.scan import CODES
-
     kinds = {
         "string": "text",
         "integer": "Int64",
@@ -260,22 +261,23 @@ def generated_docs(manifest: Manifest) -> dict[str, str]:
         """Text inside a Markdown table: nothing in it is markup."""
         return escape(" ".join(text.split())).translate(_PLAIN)
 
+    ours = {c.name for c in COLUMNS}
     columns = "\n".join(
-        f"| `{c.name}` | {kinds[c.kind]} | {c.meaning} |" for c in catalog_columns(manifest.schema_)
+        f"| `{c.name}` | {kinds[c.kind]} | {c.meaning if c.name in ours else cell(c.meaning)} |"
+        for c in catalog_columns(manifest.schema_)
     )
-    codes = "\n".join(f"| `{code}` | {meaning} |" for code, meaning in sorted(CODES.items()))
-    fields = "\n".join(
-        f"| `{name}` | {cell(f.label or name)} | {f.type} | {cell(f.description)} |"
-        for name, f in manifest.schema_.fields.items()
-    )
+
+    def codes(known: dict[str, str]) -> str:
+        rows = "\n".join(f"| `{code}` | {known[code]} |" for code in sorted(known))
+        return f"| code | meaning |\n| --- | --- |\n{rows}\n"
+
     return {
         "docs/columns.md": "# Columns of the catalog\n\n"
         "`catalog/catalog.parquet` has one row an artifact; `.ndjson` and `.csv` hold the same.\n\n"
         f"| column | type | meaning |\n| --- | --- | --- |\n{columns}\n",
-        "docs/problems.md": "# Problems that a scan names\n\n"
-        f"| code | meaning |\n| --- | --- |\n{codes}\n",
-        "docs/fields.md": "# Metadata fields\n\nThe fields of this portal's `schema.yaml`.\n\n"
-        f"| field | label | type | meaning |\n| --- | --- | --- | --- |\n{fields}\n",
+        "docs/problems.md": "# Problems\n\nWhat `portal check` and a build can find, by code.\n\n"
+        f"## In entries, the schema and the config\n\n{codes(curation_codes.CODES)}\n"
+        f"## In stores\n\n{codes(scan_codes.CODES)}",
     }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from portal import scan_codes
+from portal import curation_codes, scan_codes
 from portal.artifactpage import SEVERITY, FieldLink, field_link
 from portal.errors import Problem
 from portal.facetvalues import value_reader
@@ -29,11 +29,6 @@ from portal.schemawords import (
     type_of,
 )
 from portal.words import number, plain
-
-try:
-    from portal.curation_codes import CODES as CURATION_CODES
-except ImportError:
-    CURATION_CODES: dict[str, str] = {}
 
 __all__ = ["SHOWN", "CurationPages"]
 
@@ -282,7 +277,7 @@ class CurationPages(ListPages):
 
     def _code(self, code: str, severity: str, n: int) -> dict[str, Any]:
         css, word = SEVERITY[severity]
-        meaning = CURATION_CODES.get(code) or scan_codes.CODES.get(code) or ""
+        meaning = curation_codes.CODES.get(code) or scan_codes.CODES.get(code) or ""
         return {
             "code": code,
             "css": css,
@@ -379,7 +374,7 @@ def _bar(of: int, *parts: tuple[str, int]) -> Bar:
     for kind, n in parts:
         width = min(100 * n / of, 100 - start) if of else 0.0
         if width:
-            bar.append((kind, f"{start:.4g}", f"{width:.4g}"))
+            bar.append((kind, f"{round(start, 2):g}", f"{round(width, 2):g}"))
         start += width
     return bar
 

@@ -21,7 +21,7 @@ from portal.curate import default_resolver
 from portal.errors import Problem, ProblemsError
 from portal.record import UNKNOWN
 from portal.resolve import Resolver
-from portal.schema import Schema, SchemaField
+from portal.schema import Schema, SchemaField, load_schema
 from portal.words import slugify
 
 __all__ = ["Imported", "import_spatialdata_db"]
@@ -67,8 +67,22 @@ def import_spatialdata_db(
     Only records whose status is `uploaded` are taken, all with `include_all` (the others as
     `announced`). An entry that is there already is kept when its content is the same, else it
     is an error: a curator's work is never overwritten.
-    Raises ProblemsError for a file that is not such records.
+    A manifest without a schema gets that of the collection. Raises ProblemsError for a file that
+    is not such records, and for a schema that lacks the collection's fields: their values would
+    be lost.
     """
+    if lacking := load_schema("spatialdata-db").fields.keys() - schema.fields.keys():
+        raise ProblemsError(
+            [
+                Problem(
+                    code="schema-field",
+                    severity="error",
+                    where="schema.yaml",
+                    what=f"The schema lacks fields of the collection: {', '.join(sorted(lacking))}.",
+                    remedy="Write `extends: spatialdata-db` into schema.yaml.",
+                )
+            ]
+        )
     records = _read(file)
     resolver = default_resolver()
     root = folder.parent if folder.name == "spatialdata-db" else folder
@@ -108,6 +122,8 @@ def import_spatialdata_db(
         path.write_text(text, "utf-8")
         written.append(path)
     _add_collections(root / "collections.yaml", collections)
+    if not (root / "schema.yaml").exists():
+        (root / "schema.yaml").write_text("extends: spatialdata-db\n", "utf-8")
     if problems:
         raise ProblemsError(problems)
     return Imported(tuple(written), tuple(unchanged), tuple(skipped))

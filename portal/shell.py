@@ -31,11 +31,14 @@ __all__ = ["DEPTHS", "Shell", "build_shell"]
 DEPTHS = 6
 """Pages lie 0 to 5 folders below the root; by/<column>/<slug>/page/<n>/ is the deepest."""
 
-_RESERVED = {"browse", "by", "catalog", "collections", "data", "datasets", "search", "shell"}
+_RESERVED = {
+    *("browse", "by", "catalog", "collections", "data", "datasets"),
+    *("quality", "schema", "search", "shell"),
+}
 _MARKER = re.compile(r"<!--portal:(\w+)-->")
 _TAB = re.compile(r"@@(tab|current):([^@]*)@@")
 _ORDER = (
-    *("index", "using", "searching", "viewing", "columns", "fields"),
+    *("index", "using", "searching", "viewing", "columns"),
     *("curators", "maintainers", "problems", "search-index"),
 )
 _ICON = "assets/images/portal.svg"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,6 +27,7 @@ from portal.render import render_site
 from portal.schema import Schema, SchemaField
 from portal.shell import DEPTHS, Shell
 
+GOLDENS = Path(__file__).parent / "site"
 ASSETS = {
     "page": "page-TEST.js",
     "view": "view-TEST.js",
@@ -37,7 +39,7 @@ COLLECTIONS = {
 }
 SCHEMA = Schema(
     fields={
-        "organism": SchemaField(label="Organism", group="Sample", type="term"),
+        "organism": SchemaField(label="Organism", group="Sample", type="term", show="italic"),
         "tissue": SchemaField(label="Tissue", group="Sample", type="term"),
         "technology": SchemaField(label="Technology", group="Assay", type="term"),
         "n_spots": SchemaField(label="Spots", group="Measured", type="integer"),
@@ -206,13 +208,23 @@ def build(
     settings: SiteConfig | None = None,
     shell: Shell | None = None,
     collections: dict[str, Collection] | None = None,
+    schema: Schema = SCHEMA,
 ) -> list[Path]:
     """Render into `out` with the bare shell."""
     settings = settings or config()
     shell = shell or bare_shell(base_url=settings.base_url)
     chosen = COLLECTIONS if collections is None else collections
     out.mkdir(parents=True, exist_ok=True)
-    return render_site(records, chosen, settings, out, shell, schema=SCHEMA, assets=ASSETS)
+    return render_site(records, chosen, settings, out, shell, schema=schema, assets=ASSETS)
+
+
+def compare_golden(made: str, name: str) -> None:
+    """A page is what it was; UPDATE_GOLDENS=1 writes it anew."""
+    golden = GOLDENS / name
+    if os.environ.get("UPDATE_GOLDENS"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(made, "utf-8")
+    assert made == golden.read_text("utf-8")
 
 
 class Page(HTMLParser):

@@ -80,6 +80,8 @@ def test_every_key_is_documented():
 
 
 def test_any_column_of_the_catalog_or_field_of_the_schema_can_be_a_facet(tmp_path):
+    (tmp_path / "data_manifest").mkdir()
+    (tmp_path / "data_manifest/schema.yaml").write_text("extends: spatialdata-db\n")
     config = load(
         tmp_path,
         "title: x\nfacets:\n- column: panel\n- {column: hne_image, label: Histology}\n"
@@ -127,3 +129,14 @@ def test_every_key_of_a_facet_is_documented():
     kinds = ("term", "value", "range")
     reserved = ("q", "sort", "page", "view", "columns")
     assert [k for k in (*Facet.model_fields, *kinds, *reserved) if f"`{k}`" not in section] == []
+
+
+def test_without_facets_those_of_the_schema_are_taken(tmp_path):
+    (tmp_path / "data_manifest").mkdir()
+    (tmp_path / "data_manifest/schema.yaml").write_text(
+        "fields: {depth: {type: integer, facet: range}, sex: {facet: value}, note: {}}\n"
+    )
+    facets = load(tmp_path, "title: x\n").facets
+    assert [(f.column, f.kind) for f in facets[:2]] == [("depth", "range"), ("sex", "value")]
+    assert "completeness" in [f.column for f in facets]
+    assert "note" not in [f.column for f in facets]

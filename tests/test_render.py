@@ -24,9 +24,17 @@ from portal.resources import templates_dir
 from portal.serve import start
 from portal.snippets import snippets_of
 from portal.words import size, slugify
-from tests.sitekit import Page, bare_shell, build, config, plain_record, record, store_facts
+from tests.sitekit import (
+    Page,
+    bare_shell,
+    build,
+    compare_golden,
+    config,
+    plain_record,
+    record,
+    store_facts,
+)
 
-GOLDENS = Path(__file__).parent / "site"
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -65,12 +73,7 @@ def test_golden(address: str, tmp_path: Path) -> None:
         plain_record("gone", status="withdrawn", reason="Why."),
     ]
     build(tmp_path, records, settings=config(base_url="https://example.org/portal/"))
-    made = (tmp_path / address).read_text("utf-8")
-    golden = GOLDENS / address.replace("/", "--")
-    if os.environ.get("UPDATE_GOLDENS"):
-        golden.parent.mkdir(exist_ok=True)
-        golden.write_text(made, "utf-8")
-    assert made == golden.read_text("utf-8")
+    compare_golden((tmp_path / address).read_text("utf-8"), address.replace("/", "--"))
 
 
 # -- what a page shows ---------------------------------------------------------------------------
@@ -227,7 +230,7 @@ def links_of(out: Path, base_path: str = "") -> list[tuple[str, str]]:
             )
             name = os.path.relpath(target.resolve(), out.resolve()) + "/"
             if name.startswith(made_elsewhere) or name.endswith(
-                ("artifact.json/", "vitessce.json/", ".webp/")
+                ("artifact.json/", "entry.schema.json/", "vitessce.json/", ".webp/")
             ):
                 continue
             if not (target / "index.html").is_file():

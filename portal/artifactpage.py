@@ -298,10 +298,10 @@ def _metadata(
         known = schema.fields.get(name)
         if known and known.show == "hidden":
             continue
-        label = known.label if known and known.label else plain(initial_capital(name))
+        label = field_link(name, schema).label
         source = record.values[name][0].source
         row = Row(label, html, scanned="" if source == "declared" else plain(source))
-        groups.setdefault(known.group if known else "Other", []).append(row)
+        groups.setdefault(plain(known.group) if known else "Other", []).append(row)
     return list(groups.items())
 
 

@@ -21,7 +21,8 @@ __all__ = [
 def type_of(field: SchemaField) -> str:
     """What a field may say, in words."""
     if field.type == "term":
-        return f"A term of {_or([_vocabulary(name) for name in field.ontology])}"
+        known = _or([_vocabulary(name) for name in field.ontology])
+        return f"A term of {known}" if known else "A term"
     if field.type == "enum":
         more = ", or another" if field.open else ""
         return f"One of {count(len(field.values), 'value')}{more}"
@@ -40,9 +41,9 @@ def type_of(field: SchemaField) -> str:
 def _vocabulary(name: str) -> str:
     """An ontology, or a term that stands for itself and what is below it."""
     if ":" not in name:
-        return "this portal’s own" if name == OURS else name
+        return "this portal’s own" if name == OURS else plain(name)
     term = load_ontology().term(name)
-    return f"{name} ({term.label}) and what is below it" if term else f"{name} and below"
+    return f"{name} ({term.label}) and what is below it" if term else f"{plain(name)} and below"
 
 
 def _limits(field: SchemaField) -> str:
@@ -82,10 +83,13 @@ def technologies_of(schema: Schema) -> list[str]:
 
 def needs_of(field: SchemaField, technologies: Iterable[str]) -> list[str]:
     """For each technology, and last for any other: `required`, `optional` or `absent`."""
-    return [
-        "required" if field.is_required(names) else "optional" if field.applies(names) else "absent"
-        for names in (*(frozenset((t.casefold(),)) for t in technologies), frozenset[str]())
-    ]
+
+    def need(names: frozenset[str]) -> str:
+        if field.is_required(names):
+            return "required"
+        return "optional" if field.applies(names) else "absent"
+
+    return [*(need(frozenset([t.casefold()])) for t in technologies), need(frozenset())]
 
 
 _KINDS = {"attrs": "Attributes", "obs": "Observations", "var": "Features"}

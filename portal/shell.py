@@ -39,7 +39,7 @@ _MARKER = re.compile(r"<!--portal:(\w+)-->")
 _TAB = re.compile(r"@@(tab|current):([^@]*)@@")
 _ORDER = (
     *("index", "using", "searching", "viewing", "columns"),
-    *("curators", "maintainers", "problems", "search-index"),
+    *("curators", "curating", "maintainers", "problems", "search-index"),
 )
 _ICON = "assets/images/portal.svg"
 _INLINE_BYTES = 600

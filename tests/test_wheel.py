@@ -39,7 +39,9 @@ def test_it_carries_templates_prose_schema_and_the_front_end(wheel):
         "portal/assets/manifest.json",
         "portal/data/ontologies/overlay.yaml",
         "portal/data/ontologies/terms.parquet",
-        "portal/data/schema.yaml",
+        "portal/data/schemas/minimal.yaml",
+        "portal/data/schemas/spatialdata-db.yaml",
+        "portal/data/genes/genes.parquet",
         "portal/docs/about.md",
         "portal/templates/init/site_config.yaml",
     ):

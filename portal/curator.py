@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portal.adding import entry_text
-from portal.curate import CURATION, curate, default_resolver
+from portal.curate import curate
 from portal.entry import Entry
 from portal.errors import Problem, ProblemsError
 from portal.objectfacts import facts_of
 from portal.record import Record, Value
 from portal.schema import Schema, load_schema
+from portal.values import CURATION, default_resolver
 
 if TYPE_CHECKING:
     from spatialdata import SpatialData

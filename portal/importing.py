@@ -17,11 +17,11 @@ from typing import Any
 
 import yaml
 
-from portal.curate import default_resolver
 from portal.errors import Problem, ProblemsError
 from portal.record import UNKNOWN
 from portal.resolve import Resolver
 from portal.schema import Schema, SchemaField, load_schema
+from portal.values import default_resolver
 from portal.words import slugify
 
 __all__ = ["Imported", "import_spatialdata_db"]

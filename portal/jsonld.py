@@ -9,19 +9,27 @@ from markupsafe import Markup
 
 from portal.config import SiteConfig
 from portal.entry import Collection
-from portal.record import Record
+from portal.record import UNKNOWN, Record
+from portal.schema import Schema
 from portal.words import web_address
 
 __all__ = ["dataset", "script"]
 
-_MEASURED = ("modality", "biomaterial_type")
-_TECHNIQUES = ("assay", "technology")
+# What a field can tell of a Dataset in schema.org's words, beside what the portal says itself.
+_OURS = ("name", "description", "identifier", "license", "creator", "url", "distribution")
 
 
 def dataset(
-    record: Record, config: SiteConfig, collections: Mapping[str, Collection], description: str
+    record: Record,
+    config: SiteConfig,
+    collections: Mapping[str, Collection],
+    description: str,
+    schema: Schema,
 ) -> dict[str, Any]:
-    """The artifact as a schema.org Dataset; what is not known is left out."""
+    """The artifact as a schema.org Dataset; what is not known is left out.
+
+    The fields of the schema that name a property of schema.org give its values.
+    """
     base = config.base_url
     page = f"{base}datasets/{record.id}/"
     citation = record.citation
@@ -44,9 +52,7 @@ def dataset(
         "citation": citation.text if citation else None,
         "datePublished": record.published,
         "version": record.versions[-1].version if record.versions else None,
-        "keywords": _labels(record, ("technology", "organism", "tissue", "disease")),
-        "measurementTechnique": _labels(record, _TECHNIQUES),
-        "variableMeasured": _labels(record, _MEASURED),
+        **_of_schema(record, schema),
         "isPartOf": [
             {"@type": "Dataset", "name": collections[c].name, "description": collections[c].name}
             for c in record.collections
@@ -81,9 +87,14 @@ def _person(author: Mapping[str, Any]) -> dict[str, Any]:
     return {"@type": "Organization" if author.get("literal") else "Person", "name": name}
 
 
-def _labels(record: Record, fields: tuple[str, ...]) -> list[str]:
-    labels = (label for f in fields for label in record.labels(f) if label != "unknown")
-    return list(dict.fromkeys(labels))
+def _of_schema(record: Record, schema: Schema) -> dict[str, list[str]]:
+    """Property of schema.org to the labels of the fields that tell it."""
+    told: dict[str, list[str]] = {}
+    for name, field in schema.fields.items():
+        if field.schema_org and field.schema_org not in _OURS:
+            labels = [label for label in record.labels(name) if label != UNKNOWN]
+            told.setdefault(field.schema_org, []).extend(labels)
+    return {name: list(dict.fromkeys(labels)) for name, labels in told.items()}
 
 
 def _distribution(record: Record, base: str) -> list[dict[str, Any]]:

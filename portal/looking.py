@@ -10,13 +10,13 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
-from portal.curate import default_resolver
 from portal.errors import UsageError, did_you_mean
 from portal.facts import StoreFacts
 from portal.genes import Gene, find_gene
 from portal.ontology import ONTOLOGIES, Ontology, Term, load_ontology
 from portal.schema import Schema, SchemaField, read_schema
 from portal.tidy import age_stage, plural_stems, tidy
+from portal.values import default_resolver
 
 __all__ = ["AttributeRow", "Found", "attribute_table", "look_up"]
 

@@ -154,7 +154,7 @@ class _Site(CurationPages):
             content,
             description=about,
             picture=picture,
-            data=jsonld.dataset(record, self.config, self.collections, about),
+            data=jsonld.dataset(record, self.config, self.collections, about, self.schema),
             viewer=has_view,
             listed=open_to_all,
             json_record=True,

@@ -186,7 +186,8 @@ def few() -> list[Record]:
         what="Tissue: the entry says `brain`, the store says `lung`.",
     )
     found = Problem(code="chunk-empty", severity="error", where="b.zarr", what="empty")
-    twins = Quality(asked=5, missing=("disease", "tissue"), duplicates=("c",))
+    twin = Quality(asked=5, missing=("tissue", "disease"), duplicates=("c",))
+    bare = Quality(asked=3, missing=("technology", "organism", "tissue"), duplicates=("b",))
     return [
         curated(
             "a",
@@ -199,11 +200,11 @@ def few() -> list[Record]:
         curated(
             "b",
             whole | {"technology": "Visium", "tissue": UNKNOWN, "n_spots": "12"},
-            quality=twins,
+            quality=twin,
             problems=(found,),
             validation_status="fail",
         ),
-        curated("c", {}, quality=Quality(asked=3, missing=("organism",), duplicates=("b",))),
+        curated("c", {}, quality=bare),
     ]
 
 

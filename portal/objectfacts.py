@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from portal.errors import Problem, Severity
 from portal.facts import Column, ElementFacts, MatrixFacts, StoreFacts, Transformation
+from portal.scan_tables import _ID_COLUMNS, MAX_CATEGORIES, _look_stable
 
 if TYPE_CHECKING:
     from spatialdata import SpatialData
 
-__all__ = ["facts_of"]
+__all__ = ["as_json", "facts_of"]
 
-MOST = 10_000
-"""Distinct values of a column that are read; more are no categories."""
 DEPTH = 20
+"""Levels that attributes may be nested."""
+_FINE_TIMES = ("[ns]", "[ps]", "[fs]", "[as]")
 
 
 def facts_of(sdata: SpatialData, name: str = "object") -> StoreFacts:
@@ -25,19 +26,13 @@ def facts_of(sdata: SpatialData, name: str = "object") -> StoreFacts:
 
     Nothing is computed: of lazy elements only names, shapes and types are read.
     """
-    problems: list[Problem] = []
-    attributes = _Attributes(name, problems).mapping(sdata.attrs, ())
-    reserved = attributes.pop("spatialdata_attrs", None)
-    if reserved is not None:
-        problems.append(
-            _problem(
-                "attribute-reserved",
-                "warning",
-                f"{name}/attrs/spatialdata_attrs",
-                "SpatialData keeps `spatialdata_attrs` for itself and writes it anew.",
-                "Move your own values to another key.",
-            )
-        )
+    attributes, problems = as_json(sdata.attrs, f"{name}/attrs")
+    if "spatialdata_attrs" in attributes:
+        del attributes["spatialdata_attrs"]
+        where = f"{name}/attrs/spatialdata_attrs"
+        what = "`spatialdata_attrs` is where SpatialData writes the version that readers need."
+        remedy = "Move your own values to another key."
+        problems.append(_problem("attribute-reserved", "error", where, what, remedy))
     elements = [
         *(_raster("images", n, e) for n, e in sorted(sdata.images.items())),
         *(_raster("labels", n, e) for n, e in sorted(sdata.labels.items())),
@@ -57,54 +52,98 @@ def _problem(code: str, severity: Severity, where: str, what: str, remedy: str =
     return Problem(code=code, severity=severity, where=where, what=what, remedy=remedy)
 
 
-class _Attributes:
-    """Attributes as JSON has them; what JSON does not have is told."""
+def as_json(values: Mapping[Any, Any], where: str) -> tuple[dict[str, Any], list[Problem]]:
+    """Values as JSON has them, and what JSON does not have; `where` is their place in messages."""
+    made = _Json(where)
+    return made.mapping(values, (), ()), made.problems
 
-    def __init__(self, name: str, problems: list[Problem]) -> None:
-        self.name, self.problems = name, problems
 
-    def mapping(self, value: Mapping[Any, Any], path: tuple[str, ...]) -> dict[str, Any]:
-        if len(path) > DEPTH:
-            self._tell("attribute-unwritable", "error", path, "It is nested too deep.")
-            return {}
-        return {str(k): self.value(v, (*path, str(k))) for k, v in value.items()}
+class _Json:
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.problems: list[Problem] = []
 
-    def value(self, value: Any, path: tuple[str, ...]) -> Any:
-        if value is None or isinstance(value, str | bool | int):
+    def mapping(
+        self, value: Mapping[Any, Any], path: tuple[str, ...], above: tuple[int, ...]
+    ) -> dict[str, Any]:
+        """`above` are what it lies in, so that nothing is followed that holds itself."""
+        made: dict[str, Any] = {}
+        if self._is_endless(value, path, above):
+            return made
+        for key, inner in value.items():
+            name = str(key)
+            at = (*path, name)
+            if not isinstance(key, str):
+                what = f"A key is of the type {type(key).__name__}; it is stored as text."
+                self._tell("attribute-converted", "warning", at, what, f"Write {name!r}.")
+            if not _is_text(name):
+                self._half_a_pair(path)
+            elif name in made:
+                self._unwritable(at, f"Two keys are stored as `{name}`.", "Rename one.")
+            else:
+                made[name] = self.value(inner, at, (*above, id(value)))
+        return made
+
+    def value(self, value: Any, path: tuple[str, ...], above: tuple[int, ...]) -> Any:
+        if isinstance(value, str):
+            return value if _is_text(value) else self._half_a_pair(path)
+        if value is None or isinstance(value, bool | int):
             return value
         if isinstance(value, Mapping):
-            return self.mapping(value, path)
-        if hasattr(value, "tolist"):  # NumPy's numbers and arrays, pandas' columns
-            return self.value(value.tolist(), path)
-        if isinstance(value, float):
-            if math.isfinite(value):
-                return value
-            what = f"`{value}` is not JSON: browsers can't read it."
-            self._tell("json-nan", "warning", path, what, "Leave the key out, or use None.")
-            return None
+            return self.mapping(value, path, above)
         if isinstance(value, list | tuple | set | frozenset):
-            if len(path) > DEPTH:
-                self._tell("attribute-unwritable", "error", path, "It is nested too deep.")
+            if self._is_endless(value, path, above):
                 return []
             items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
-            return [self.value(v, path) for v in items]
+            return [self.value(v, path, (*above, id(value))) for v in items]
+        return self._other(value, path, above)
+
+    def _other(self, value: Any, path: tuple[str, ...], above: tuple[int, ...]) -> Any:
+        import numpy as np
+
+        kind = type(value).__name__
+        if isinstance(value, float | np.floating) and math.isfinite(value):
+            return float(value)
+        if isinstance(value, float | np.floating) or kind in ("NaTType", "NAType"):
+            what = f"JSON has no `{value}`; null is stored."
+            self._tell("json-nan", "warning", path, what, "Leave the key out, or use None.")
+            return None
+        if isinstance(value, np.generic | np.ndarray) and value.dtype.str.endswith(_FINE_TIMES):
+            value = value.astype(f"{value.dtype.kind}8[us]")  # tolist() would make them int
+        if hasattr(value, "tolist") and type(plain := value.tolist()) is not type(value):
+            return self.value(plain, path, above)  # NumPy's numbers and arrays, pandas' columns
         if isinstance(value, datetime | date):
-            what = f"A {type(value).__name__} is no JSON."
-            self._tell(
-                "attribute-converted", "warning", path, what, f"Write {value.isoformat()!r}."
-            )
-            return value.isoformat()
-        what = f"A {type(value).__name__} can't be stored."
-        self._tell(
-            "attribute-unwritable", "error", path, what, "Use text, numbers, lists, mappings."
-        )
-        return None
+            text = value.isoformat()
+            what = f"JSON has no {kind}; it is stored as text."
+            self._tell("attribute-converted", "warning", path, what, f"Write {text!r}.")
+            return text
+        what = f"A value of the type {kind} can't be stored."
+        return self._unwritable(path, what, "Use text, numbers, lists, mappings.")
+
+    def _is_endless(self, value: Any, path: tuple[str, ...], above: tuple[int, ...]) -> bool:
+        if id(value) in above:
+            self._unwritable(path, "It holds itself.", "Store it flatter.")
+        elif len(above) > DEPTH:
+            what = f"It is nested more than {DEPTH} levels deep."
+            self._unwritable(path, what, "Store it flatter.")
+        return id(value) in above or len(above) > DEPTH
+
+    def _half_a_pair(self, path: tuple[str, ...]) -> None:
+        what = "A text has half of a surrogate pair in it, which no file takes."
+        self._unwritable(path, what, "Was it read with the wrong encoding?")
+
+    def _unwritable(self, path: tuple[str, ...], what: str, remedy: str) -> None:
+        self._tell("attribute-unwritable", "error", path, what, remedy)
 
     def _tell(
-        self, code: str, severity: Severity, path: tuple[str, ...], what: str, remedy: str = ""
+        self, code: str, severity: Severity, path: tuple[str, ...], what: str, remedy: str
     ) -> None:
-        where = "/".join((self.name, "attrs", ".".join(path)))
+        where = f"{self.where}/{'.'.join(path)}" if path else self.where
         self.problems.append(_problem(code, severity, where, what, remedy))
+
+
+def _is_text(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _transformations(element: Any) -> tuple[Transformation, ...]:
@@ -136,14 +175,19 @@ def _raster(kind: Any, name: str, element: Any) -> ElementFacts:
 
 def _frame(kind: Any, name: str, element: Any) -> ElementFacts:
     """Points or shapes. Of points the number of rows is not known without computing them."""
-    columns = tuple(
-        Column(name=str(c), dtype=str(t)) for c, t in element.dtypes.items() if c != "geometry"
-    )
+    from spatialdata.models import get_axes_names
+
+    dtypes = {str(c): t for c, t in element.dtypes.items() if c != "geometry"}
+    index = element.index
+    # An index with a name becomes a column of the file, unless it only counts.
+    if index.name is not None and type(index).__name__ != "RangeIndex":
+        dtypes.setdefault(str(index.name), index.dtype)
     return ElementFacts(
         kind=kind,
         name=name,
         path=f"{kind}/{name}",
-        columns=columns,
+        axes=tuple(get_axes_names(element)),
+        columns=tuple(Column(name=c, dtype=_dtype(t)) for c, t in dtypes.items()),
         n_rows=len(element) if kind == "shapes" else None,
         transformations=_transformations(element),
     )
@@ -153,45 +197,75 @@ def _table(name: str, table: Any) -> ElementFacts:
     link = table.uns.get("spatialdata_attrs", {})
     region = link.get("region")
     regions = [region] if isinstance(region, str) else list(region if region is not None else ())
+    obs, var = _columns(table.obs), _columns(table.var)
+    ids = tuple(map(str, table.var_names))
     return ElementFacts(
         kind="tables",
         name=name,
         path=f"tables/{name}",
         n_rows=table.n_obs,
         n_vars=table.n_vars,
-        obs=_columns(table.obs),
-        var=_columns(table.var),
+        obs=obs,
+        var=var,
         obsm=tuple(MatrixFacts(name=k, encoding=type(m).__name__) for k, m in table.obsm.items()),
         regions=tuple(map(str, regions)),
         region_key=link.get("region_key"),
         instance_key=link.get("instance_key"),
-        feature_ids=tuple(map(str, table.var_names)),
+        feature_ids=ids,
+        feature_accessions=_accessions(table.var, var, ids),
     )
 
 
+def _accessions(frame: Any, columns: Sequence[Column], ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Stable ids in a column of var, where its index holds symbols: those that a scan takes."""
+    if not ids or _look_stable(ids):
+        return ()
+    places = {c.name.lower(): i for i, c in enumerate(columns) if c.dtype in _TEXTUAL}
+    for place in (places[n] for n in _ID_COLUMNS if n in places):
+        found = frame.iloc[:, place].astype(object)
+        texts = tuple(map(str, found.where(found.notna(), "")))
+        if _look_stable(texts):
+            return texts
+    return ()
+
+
 def _columns(frame: Any) -> tuple[Column, ...]:
-    return tuple(_column(str(name), frame[name]) for name in frame.columns)
+    return tuple(_column(str(name), values) for name, values in frame.items())
 
 
 def _column(name: str, values: Any) -> Column:
+    dtype = _dtype(values.dtype)
+    if dtype == "categorical":
+        return _counted(name, dtype, values.cat.categories, bool(values.cat.ordered))
+    if dtype not in _TEXTUAL:
+        return Column(name=name, dtype=dtype)
+    try:
+        return _counted(name, "string", values.dropna().unique(), False)
+    except TypeError:  # lists and the like: they can't be told apart, nor stored
+        return Column(name=name, dtype="object")
+
+
+_TEXTUAL = ("string", "object", "categorical")
+
+
+def _dtype(dtype: Any) -> str:
+    """A type as a scan calls it."""
     import pandas as pd
 
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        used = values.cat.categories
-        return _categorical(name, "categorical", used, bool(values.cat.ordered))
-    if pd.api.types.is_bool_dtype(values.dtype):
-        return Column(name=name, dtype="boolean")
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        return Column(name=name, dtype=str(values.dtype))
-    return _categorical(name, "string", values.dropna().unique(), False)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return "categorical"
+    if pd.api.types.is_bool_dtype(dtype):
+        return "boolean"
+    if isinstance(dtype, pd.StringDtype):
+        return "string"
+    return str(dtype)
 
 
-def _categorical(name: str, dtype: str, values: Any, ordered: bool) -> Column:
-    few = len(values) <= MOST
+def _counted(name: str, dtype: str, values: Any, ordered: bool) -> Column:
     return Column(
         name=name,
         dtype=dtype,
-        categories=tuple(map(str, values)) if few else None,
+        categories=tuple(map(str, values[:MAX_CATEGORIES])),
         n_categories=len(values),
         ordered=ordered,
     )

@@ -36,12 +36,16 @@ def slot_faults(
     resolver: Resolver,
     name: str,
     organisms: frozenset[str] = frozenset(),
+    technologies: frozenset[str] = frozenset(),
 ) -> list[Problem]:
-    """Everything that the object lacks or has otherwise; `name` is the store's in messages."""
-    found = [*_Slots(facts, schema, resolver, name, organisms).faults()]
-    asked = {k.split(":")[1] for k, s in schema.slots.items() if s.index and k.endswith(":var")}
+    """Everything that the object lacks or has otherwise; `name` is the store's in messages.
+
+    Fields that only some technologies must have are asked of these (folded names).
+    """
+    slots = _Slots(facts, schema, resolver, name, organisms, technologies)
+    found = [*slots.faults()]
     for table in facts.of("tables"):
-        if table.name not in asked:
+        if table.name not in slots.with_genes:
             found += gene_faults(table, name, organisms, strict=False)
     return list(dict.fromkeys(found))
 
@@ -51,20 +55,26 @@ def gene_faults(
 ) -> Iterator[Problem]:
     """What is wrong with the genes of a table; `strict` where the schema asks for genes."""
     where = f"{store}/tables/{table.name}/var"
-    # A rat's symbols are spelt as a mouse's: of other organisms nothing can be said.
-    declared = next((o for o in (HUMAN, MOUSE) if o in organisms), None)
+    known = [o for o in (HUMAN, MOUSE) if o in organisms]
     names = table.feature_accessions or table.feature_ids
-    check = check_genes(names, declared) if names and (declared or not organisms) else None
+    if not names:
+        return
+    if organisms and not known:  # a rat's symbols are spelt as a mouse's
+        if strict:
+            what = "Only the genes of human and mouse are known, so these are not checked."
+            yield _problem("column-unchecked", "info", where, what)
+        return
+    check = check_genes(names, known[0] if len(known) == 1 else None)
     if check is None:
-        if strict and names:
+        if strict:
             what = "The index of var holds neither Ensembl ids nor gene symbols of human or mouse."
             yield _problem("genes-unlike", "error", where, what, "Use Ensembl gene ids.")
         return
-    severity: Severity = "error" if strict else "warning"
-    if declared and len(check.other_organism) * 2 > check.n:
-        what = f"The genes are of {_ANIMALS[MOUSE if declared == HUMAN else HUMAN]}, "
-        what += f"the organism is {_ANIMALS[declared]}."
-        yield _problem("genes-organism", severity, where, what, "Correct the organism.")
+    if len(known) == 1 and len(check.other_organism) * 2 > check.n:
+        what = f"The genes are of {_ANIMALS[MOUSE if known[0] == HUMAN else HUMAN]}, "
+        what += f"the organism is {_ANIMALS[known[0]]}."
+        severity: Severity = "error" if strict else "warning"
+        yield _problem("genes-organism", severity, where, what, "Correct whichever is wrong.")
     if check.unknown:
         few = ", ".join(f"`{g}`" for g in check.unknown[:_SHOWN])
         more = " and others" if len(check.unknown) > _SHOWN else ""
@@ -88,9 +98,12 @@ class _Slots:
         resolver: Resolver,
         name: str,
         organisms: frozenset[str],
+        technologies: frozenset[str],
     ) -> None:
         self.facts, self.schema, self.resolver = facts, schema, resolver
-        self.name, self.organisms = name, organisms
+        self.name, self.organisms, self.technologies = name, organisms, technologies
+        self.with_genes: set[str] = set()
+        """Tables whose genes a slot has asked for."""
 
     def faults(self) -> Iterator[Problem]:
         for key, slot in self.schema.slots.items():
@@ -106,9 +119,9 @@ class _Slots:
         at: Any = self.facts.attributes
         for step in path:
             at = at.get(step) if isinstance(at, Mapping) else None
-        where = "/".join((self.name, "attrs", *path))
+        where = f"{self.name}/attrs/{'.'.join(path)}".rstrip("/")
         if at is None:
-            if slot.required or any(f.required for f in slot.fields.values()):
+            if self._is_required(slot):
                 what = f"The attributes have no `{'.'.join(path)}`."
                 remedy = did_you_mean(path[0], self.facts.attributes) if path else ""
                 yield _problem("slot-missing", "error", where, what, remedy)
@@ -117,16 +130,23 @@ class _Slots:
             yield _problem("slot-shape", "error", where, f"`{key}` must be a mapping.")
             return
         for name, field in slot.fields.items():
-            yield from self._attribute(f"{where}/{name}", name, at, field)
+            place = f"{where}{'.' if path else '/'}{name}"
+            yield from self._attribute(place, name, at, field)
         yield from self._extra(where, slot, [str(k) for k in at])
+
+    def _is_required(self, slot: Slot) -> bool:
+        """Whether the part must be there: by itself, or for one of its fields."""
+        fields = slot.fields.values()
+        return slot.required or any(f.is_required(self.technologies) for f in fields)
 
     def _attribute(
         self, where: str, name: str, at: Mapping[str, Any], field: SchemaField
     ) -> Iterator[Problem]:
         value = at.get(name)
-        items = value if isinstance(value, list) else [value]
-        if all(i is None or i == "" for i in items):
-            if field.required:
+        listed = value if isinstance(value, list) else [value]
+        items = [i for i in listed if i is not None and not (isinstance(i, str) and not i.strip())]
+        if not items:
+            if field.is_required(self.technologies):
                 said = "is empty" if name in at else "is missing"
                 remedy = "Give a value, or `unknown` where nobody knows."
                 if name not in at:
@@ -162,7 +182,7 @@ class _Slots:
     def _table(self, name: str, part: str, slot: Slot) -> Iterator[Problem]:
         tables = {t.name: t for t in self.facts.of("tables")}
         chosen = [t for n, t in tables.items() if fnmatchcase(n, name)]
-        if not chosen:
+        if not chosen and (slot.index or self._is_required(slot)):
             where = f"{self.name}/tables/{name}"
             what = f"There is no table `{name}`, whose {part} the schema describes."
             yield _problem("slot-missing", "error", where, what, did_you_mean(name, tables))
@@ -171,6 +191,7 @@ class _Slots:
             where = f"{self.name}/tables/{table.name}/{part}"
             yield from self._columns(where, slot, columns)
             if slot.index and part == "var" and slot.index.type == "gene":
+                self.with_genes.add(table.name)
                 yield from gene_faults(table, self.name, self.organisms, strict=True)
 
     def _columns(self, where: str, slot: Slot, columns: Sequence[Column]) -> Iterator[Problem]:
@@ -178,7 +199,7 @@ class _Slots:
         for name, field in slot.fields.items():
             if name in there:
                 yield from self._column(f"{where}/{name}", there[name], field)
-            elif field.required:
+            elif field.is_required(self.technologies):
                 free = [n for n in there if n not in slot.fields]
                 hint = did_you_mean(name, free) if free else ""
                 what = f"There is no column `{name}`."
@@ -188,16 +209,18 @@ class _Slots:
     def _column(self, where: str, column: Column, field: SchemaField) -> Iterator[Problem]:
         kinds = _DTYPES.get(field.type, _TEXT)
         if not column.dtype.lower().startswith(kinds):
-            what = f"`{column.name}` is {column.dtype}, but the field is a {field.type}."
+            what = f"`{column.name}` is {column.dtype}, but the field is of the type {field.type}."
             yield _problem("column-type", "error", where, what, "Convert the column.")
             return
         if field.type not in ("term", "enum"):
             return
-        if column.categories is None:
-            what = f"The values of `{column.name}` were not read, so they are not checked."
-            yield _problem("column-unchecked", "info", where, what, "Make the column categorical.")
-            return
-        yield from self._categories(where, column, field)
+        # Of a stored text column no values are read; one in memory is judged, and told so too.
+        if column.categories is None or column.dtype == "string":
+            what = f"The values of `{column.name}` are not checked in a store."
+            remedy = "" if column.dtype == "categorical" else "Make the column categorical."
+            yield _problem("column-unchecked", "info", where, what, remedy)
+        if column.categories is not None:
+            yield from self._categories(where, column, field)
 
     def _categories(self, where: str, column: Column, field: SchemaField) -> Iterator[Problem]:
         """One problem a kind of fault, however many categories have it."""
@@ -207,7 +230,11 @@ class _Slots:
                 if fault.code == "term-without-id":
                     continue  # a category is a label: there is no place for an id
                 by_code.setdefault((fault.code, fault.severity), []).append((text, fault.remedy))
-        n = column.n_categories or len(column.categories or ())
+        read = len(column.categories or ())
+        n = column.n_categories or read
+        if n > read:
+            what = f"Of the {n:,} values of `{column.name}` the first {read:,} are checked."
+            yield _problem("column-unchecked", "info", where, what)
         for (code, severity), told in by_code.items():
             few = "; ".join(f"`{t}`. {r}".strip() for t, r in told[:_SHOWN])
             more = f" (and {len(told) - _SHOWN} more)" if len(told) > _SHOWN else ""

@@ -39,9 +39,13 @@ COLLECTIONS = {
 }
 SCHEMA = Schema(
     fields={
-        "organism": SchemaField(label="Organism", group="Sample", type="term", show="italic"),
-        "tissue": SchemaField(label="Tissue", group="Sample", type="term"),
-        "technology": SchemaField(label="Technology", group="Assay", type="term"),
+        "organism": SchemaField(
+            label="Organism", group="Sample", type="term", show="italic", schema_org="keywords"
+        ),
+        "tissue": SchemaField(label="Tissue", group="Sample", type="term", schema_org="keywords"),
+        "technology": SchemaField(
+            label="Technology", group="Assay", type="term", schema_org="measurementTechnique"
+        ),
         "n_spots": SchemaField(label="Spots", group="Measured", type="integer"),
     }
 )

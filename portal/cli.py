@@ -315,8 +315,9 @@ def schema(
 ) -> None:
     """Show the metadata fields: what each may say, and which are required."""
     from portal.config import load_config
-    from portal.jsonschema import entry_json_schema, requirement, type_in_words
+    from portal.jsonschema import entry_json_schema
     from portal.schema import load_schema
+    from portal.schemawords import need_of, type_of
 
     own = load_config(config).manifest_dir / "schema.yaml" if config.is_file() else None
     loaded = load_schema(own if own and own.is_file() else "minimal")
@@ -326,7 +327,8 @@ def schema(
     table = Table("field", "label", "type", "required", "found in", box=None)
     for name, f in loaded.fields.items():
         places = [*f.found_in, *(f"obs {column}" for column in f.obs)]
-        row = (name, f.label, type_in_words(f), requirement(f), ", ".join(places))
+        several = "; several" if f.many else ""
+        row = (name, f.label, type_of(f) + several, need_of(f)[1], ", ".join(places))
         table.add_row(*(escape(x) for x in row))
     output.print(table)
 

@@ -1,4 +1,4 @@
-"""The schema in other words: as a JSON Schema for editors' completion, and in plain ones."""
+"""The schema as a JSON Schema, by which editors complete and explain an entry."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 from portal.entry import Entry
 from portal.schema import Schema, SchemaField
+from portal.schemawords import need_of, type_of
 
-__all__ = ["entry_json_schema", "requirement", "type_in_words"]
+__all__ = ["entry_json_schema"]
 
 _JSON_TYPES: dict[str, dict[str, Any]] = {
     "integer": {"type": ["integer", "string"]},
@@ -15,15 +16,6 @@ _JSON_TYPES: dict[str, dict[str, Any]] = {
     "boolean": {"type": ["boolean", "string"]},
     "date": {"type": "string", "pattern": r"^(\d{4}(-\d{2}(-\d{2})?)?|unknown)$"},
     "address": {"type": "string", "format": "uri"},
-}
-_TYPES = {
-    "text": "text",
-    "integer": "whole number",
-    "number": "number",
-    "date": "date",
-    "address": "address",
-    "boolean": "yes or no",
-    "gene": "gene",
 }
 
 
@@ -50,10 +42,10 @@ def entry_json_schema(schema: Schema) -> dict[str, Any]:
 def _property(field: SchemaField) -> dict[str, Any]:
     one = _one(field)
     said = f"{field.label}: {field.description}" if field.label else field.description
-    hint = f"{type_in_words(field)}, {requirement(field)}"
+    hint = f"{type_of(field)}. {need_of(field)[1]}."
     several = {"anyOf": [*one.get("anyOf", [one]), {"type": "array", "items": one}]}
     shape = several if field.many else one
-    return {"description": f"{said} ({hint})".strip(), **shape}
+    return {"description": f"{said} {hint}".strip(), **shape}
 
 
 def _one(field: SchemaField) -> dict[str, Any]:
@@ -73,24 +65,3 @@ def _one(field: SchemaField) -> dict[str, Any]:
         values = {"enum": [*field.values, "unknown"]}
         return {"anyOf": [values, {"type": "string"}]} if field.open else values
     return _JSON_TYPES.get(field.type, {"type": ["string", "number", "boolean"]})
-
-
-def type_in_words(field: SchemaField) -> str:
-    """What a field may say, for people: `term of UBERON`, `whole number in µm²`."""
-    if field.type == "term":
-        words = f"term of {', '.join(field.ontology)}"
-    elif field.type == "enum":
-        words = f"one of {len(field.values)} values" + (", or others" if field.open else "")
-    else:
-        words = _TYPES[field.type] + (f" in {field.unit}" if field.unit else "")
-    return f"{words}; several" if field.many else words
-
-
-def requirement(field: SchemaField) -> str:
-    """Who must give it: `required`, `required for Visium`, `optional`, `optional, Xenium only`."""
-    only = f" {' and '.join(field.only)} only" if field.only else ""
-    if isinstance(field.required, tuple):
-        return f"required for {' and '.join(field.required)}" if field.required else "optional"
-    if field.required:
-        return f"required for {' and '.join(field.only)}" if field.only else "required"
-    return f"optional,{only}" if only else "optional"

@@ -107,8 +107,9 @@ def report(records: Sequence[Record], schema: Schema) -> QualityReport:
     scores = [r.quality.completeness for r in records]
     known = [s for s in scores if s is not None]
     incomplete = [r for r in records if r.quality.missing]
+    told = [(r, frozenset(t.casefold() for t in r.labels("technology"))) for r in records]
     return QualityReport(
-        fields=tuple(_field(name, records, schema) for name in schema.fields),
+        fields=tuple(_field(name, told, schema) for name in schema.fields),
         differs=tuple(
             (r, tuple(p for p in r.problems if p.code in _DIFFERS))
             for r in records
@@ -122,12 +123,13 @@ def report(records: Sequence[Record], schema: Schema) -> QualityReport:
     )
 
 
-def _field(name: str, records: Iterable[Record], schema: Schema) -> FieldQuality:
+def _field(
+    name: str, records: Iterable[tuple[Record, frozenset[str]]], schema: Schema
+) -> FieldQuality:
     field = schema.fields[name]
     applies = required = given = said = terms = 0
     words: Counter[str] = Counter()
-    for record in records:
-        technologies = frozenset(t.casefold() for t in record.labels("technology"))
+    for record, technologies in records:
         values = record.values.get(name, ())
         known = [v for v in values if v.label != UNKNOWN]
         if not known and not field.applies(technologies):

@@ -7,7 +7,7 @@ StoreFacts, so a store on disk and an object in memory are judged alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -16,6 +16,7 @@ from portal.facts import Column, ElementFacts, StoreFacts
 from portal.genes import HUMAN, MOUSE, check_genes
 from portal.resolve import Resolver
 from portal.schema import Schema, SchemaField, Slot
+from portal.values import CURATION
 
 __all__ = ["slot_faults"]
 
@@ -84,6 +85,11 @@ def gene_faults(
         yield _problem("genes-unknown", severity, where, f"{what}{few}{more}.", remedy)
 
 
+def _hint(word: str, known: Iterable[str]) -> str:
+    known = list(known)
+    return did_you_mean(word, known) if known else ""
+
+
 def _problem(code: str, severity: Severity, where: str, what: str, remedy: str = "") -> Problem:
     return Problem(code=code, severity=severity, where=where, what=what, remedy=remedy)
 
@@ -117,13 +123,15 @@ class _Slots:
 
     def _attributes(self, key: str, path: Sequence[str], slot: Slot) -> Iterator[Problem]:
         at: Any = self.facts.attributes
+        remedy = ""
         for step in path:
-            at = at.get(step) if isinstance(at, Mapping) else None
+            inside = at if isinstance(at, Mapping) else {}
+            at = inside.get(step)
+            remedy = remedy or (_hint(step, inside) if at is None else "")
         where = f"{self.name}/attrs/{'.'.join(path)}".rstrip("/")
         if at is None:
             if self._is_required(slot):
                 what = f"The attributes have no `{'.'.join(path)}`."
-                remedy = did_you_mean(path[0], self.facts.attributes) if path else ""
                 yield _problem("slot-missing", "error", where, what, remedy)
             return
         if not isinstance(at, Mapping):
@@ -132,7 +140,8 @@ class _Slots:
         for name, field in slot.fields.items():
             place = f"{where}{'.' if path else '/'}{name}"
             yield from self._attribute(place, name, at, field)
-        yield from self._extra(where, slot, [str(k) for k in at])
+        kept = () if path else (CURATION,)
+        yield from self._extra(where, slot, [k for k in at if k not in kept])
 
     def _is_required(self, slot: Slot) -> bool:
         """Whether the part must be there: by itself, or for one of its fields."""
@@ -150,7 +159,7 @@ class _Slots:
                 said = "is empty" if name in at else "is missing"
                 remedy = "Give a value, or `unknown` where nobody knows."
                 if name not in at:
-                    hint = did_you_mean(name, [str(k) for k in at if k not in self._names(at)])
+                    hint = _hint(name, [k for k in at if k not in self._names(at)])
                     remedy = hint if hint.startswith("Did you mean") else remedy
                 yield _problem("required-missing", "error", where, f"`{name}` {said}.", remedy)
             return
@@ -185,28 +194,32 @@ class _Slots:
         if not chosen and (slot.index or self._is_required(slot)):
             where = f"{self.name}/tables/{name}"
             what = f"There is no table `{name}`, whose {part} the schema describes."
-            yield _problem("slot-missing", "error", where, what, did_you_mean(name, tables))
+            yield _problem("slot-missing", "error", where, what, _hint(name, tables))
         for table in chosen:
             columns = table.obs if part == "obs" else table.var
             where = f"{self.name}/tables/{table.name}/{part}"
-            yield from self._columns(where, slot, columns)
+            yield from self._columns(where, slot, columns, "Make the column categorical.")
             if slot.index and part == "var" and slot.index.type == "gene":
                 self.with_genes.add(table.name)
                 yield from gene_faults(table, self.name, self.organisms, strict=True)
 
-    def _columns(self, where: str, slot: Slot, columns: Sequence[Column]) -> Iterator[Problem]:
+    def _columns(
+        self, where: str, slot: Slot, columns: Sequence[Column], to_be_read: str = ""
+    ) -> Iterator[Problem]:
+        """`to_be_read` is what to do about a column whose values were not read."""
         there = {c.name: c for c in columns}
         for name, field in slot.fields.items():
             if name in there:
-                yield from self._column(f"{where}/{name}", there[name], field)
+                yield from self._column(f"{where}/{name}", there[name], field, to_be_read)
             elif field.is_required(self.technologies):
-                free = [n for n in there if n not in slot.fields]
-                hint = did_you_mean(name, free) if free else ""
+                hint = _hint(name, [n for n in there if n not in slot.fields])
                 what = f"There is no column `{name}`."
                 yield _problem("column-missing", "error", where, what, hint)
         yield from self._extra(where, slot, list(there))
 
-    def _column(self, where: str, column: Column, field: SchemaField) -> Iterator[Problem]:
+    def _column(
+        self, where: str, column: Column, field: SchemaField, to_be_read: str
+    ) -> Iterator[Problem]:
         kinds = _DTYPES.get(field.type, _TEXT)
         if not column.dtype.lower().startswith(kinds):
             what = f"`{column.name}` is {column.dtype}, but the field is of the type {field.type}."
@@ -216,9 +229,8 @@ class _Slots:
             return
         # Of a stored text column no values are read; one in memory is judged, and told so too.
         if column.categories is None or column.dtype == "string":
-            what = f"The values of `{column.name}` are not checked in a store."
-            remedy = "" if column.dtype == "categorical" else "Make the column categorical."
-            yield _problem("column-unchecked", "info", where, what, remedy)
+            what = f"The values of `{column.name}` are not read from a store."
+            yield _problem("column-unchecked", "info", where, what, to_be_read)
         if column.categories is not None:
             yield from self._categories(where, column, field)
 
@@ -247,14 +259,11 @@ class _Slots:
         where = f"{self.name}/{kind}"
         if slot.required and not chosen:
             what = f"There is no element `{key}`, which the schema requires."
-            remedy = did_you_mean(name, of_kind) if name != "*" else ""
-            yield _problem("element-missing", "error", where, what, remedy)
+            yield _problem("element-missing", "error", where, what, _hint(name, of_kind))
         for asked in slot.elements:
             if asked not in of_kind:
                 what = f"There is no `{asked}` among the {kind}."
-                yield _problem(
-                    "element-missing", "error", where, what, did_you_mean(asked, of_kind)
-                )
+                yield _problem("element-missing", "error", where, what, _hint(asked, of_kind))
         for element in chosen:
             yield from self._element(f"{where}/{element.name}", element, slot)
 
@@ -266,12 +275,12 @@ class _Slots:
         for channel in slot.channels:
             if channel not in e.channels:
                 what = f"There is no channel `{channel}`."
-                remedy = did_you_mean(channel, e.channels) if e.channels else ""
-                yield _problem("channel-missing", "error", where, what, remedy)
+                hint = _hint(channel, e.channels)
+                yield _problem("channel-missing", "error", where, what, hint)
         for system in slot.coordinate_systems:
             if system not in e.coordinate_systems:
                 what = f"It does not lie in the coordinate system `{system}`."
-                hint = did_you_mean(system, e.coordinate_systems)
+                hint = _hint(system, e.coordinate_systems)
                 yield _problem("coordinate-system-missing", "error", where, what, hint)
         units = {t.unit for t in e.transformations if t.unit}
         if slot.unit and units != {slot.unit}:

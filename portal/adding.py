@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from portal.config import SiteConfig
 from portal.curate import curate
 from portal.entry import ID, Entry
 from portal.errors import Problem, UsageError
-from portal.manifest import read_manifest
+from portal.manifest import RESERVED, read_manifest
 from portal.record import UNKNOWN, Record, Value
+from portal.scan_codes import printable
 from portal.schema import Schema, SchemaField
+from portal.tidy import read_number
+from portal.values import default_resolver
 from portal.words import slugify
 from portal.yamledit import flow
 
-__all__ = ["Added", "add_store", "entry_text"]
+__all__ = [
+    "Added",
+    "add_store",
+    "entry_text",
+    "id_of",
+    "new_entry",
+    "source_of",
+    "write_new",
+]
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,7 @@ class Added:
     text: str
     record: Record
     todo: tuple[str, ...]
-    """Fields that are required and that the store does not say."""
+    """Fields that are required and that the store does not say, or says as no entry can."""
     problems: tuple[Problem, ...]
 
 
@@ -43,15 +57,18 @@ def add_store(store: Path, config: SiteConfig, *, id_: str | None = None, title:
 
     if not store.exists():
         raise UsageError(f"There is nothing at {store}.")
+    store = Path(os.path.abspath(store))
     manifest = read_manifest(config)
-    id_ = id_ or _id_of(store)
+    id_ = id_ or id_of(store)
     if not ID.fullmatch(id_):
         raise UsageError(
             f"{id_!r} can't be an id: lower-case letters, digits, `.`, `_` and `-`. Name one with --id."
         )
-    taken = {e.id for e in manifest.entries} | {a for e in manifest.entries for a in e.aliases}
     path = config.manifest_dir / f"{id_}.yaml"
-    if id_ in taken or path.exists():
+    taken = {a for e in manifest.entries for a in e.aliases}
+    # An entry that can't be read, or lies in a folder, has its id all the same.
+    taken |= {p.stem.casefold() for p in config.manifest_dir.rglob("*.y*ml")}
+    if id_ in taken or path.name in RESERVED:
         raise UsageError(f"The id {id_!r} is taken. Name another one with --id.")
     if not any(store.resolve().is_relative_to(root) for root in config.source_root_paths()):
         roots = ", ".join(str(r) for r in config.source_root_paths())
@@ -61,77 +78,135 @@ def add_store(store: Path, config: SiteConfig, *, id_: str | None = None, title:
         )
     facts = scan_store(store, limit=config.limits.scan_bytes, name=id_)
     shown = str(path.relative_to(config.root))
-    entry = Entry(title=title or _title_of(store)).model_copy(update={"id": id_, "shown_as": shown})
+    entry = new_entry(title or _title_of(store))
+    entry = entry.model_copy(update={"id": id_, "shown_as": shown})
     record = curate(entry, facts, manifest.schema_)
-    source = Path(os.path.relpath(store.resolve(), path.parent.resolve())).as_posix()
+    source = source_of(store, path.parent)
     text = entry_text(record, manifest.schema_, source=source, certain_title=bool(title))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("x", encoding="utf-8") as f:  # never over somebody's work
-        f.write(text)
+    write_new(path, text)
     problems = tuple(
         p for p in record.problems if p.code not in ("required-missing", "term-without-id")
     )
-    return Added(path, text, record, _missing(record), problems)
+    fields = manifest.schema_.fields.items()
+    todo = tuple(n for n, f in fields if _field_line(n, f, record).startswith(_OPEN))
+    return Added(path, text, record, todo, problems)
+
+
+def new_entry(title: str, metadata: Mapping[str, Any] | None = None) -> Entry:
+    """An entry with a title and values that are known to fit. Raises UsageError for the title."""
+    if not title.strip() or len(title) > 300:
+        raise UsageError(f"A title has 1 to 300 characters, this one {len(title):,}.")
+    return Entry.model_validate({"title": title, "metadata": metadata or {}})
+
+
+def source_of(store: Path, folder: Path) -> str:
+    """The source of an entry in `folder`. Raises UsageError for a path that can't be written."""
+    source = Path(os.path.relpath(store.resolve(), folder.resolve())).as_posix()
+    try:
+        source.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"The path {source!r} is no text. Rename the store.") from None
+    if len(source) > 2000:
+        raise UsageError(f"The path of the store has {len(source):,} characters, 2,000 may be.")
+    return source
+
+
+def write_new(path: Path, text: str) -> None:
+    """A new file, whole or not at all. Raises FileExistsError: never over somebody's work."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8", newline="\n") as f:
+        try:
+            f.write(text)
+            f.flush()
+        except BaseException:
+            path.unlink()
+            raise
 
 
 def entry_text(record: Record, schema: Schema, *, source: str, certain_title: bool) -> str:
-    """The YAML of an entry for a record that was made from a store alone."""
+    """The YAML of an entry for the record of a store and of the values declared beside it."""
     title = f"title: {flow(record.title)}"
     lines = [title if certain_title else f"{title}  # TODO a title that people understand"]
     lines.append(f"source: {flow(source)}")
-    if record.license:
-        lines.append(f"license: {flow(record.license.spdx or record.license.label)}")
+    license_ = record.license and (record.license.spdx or record.license.label)
+    if license_ and len(license_) <= 200:
+        lines.append(f"license: {flow(license_)}")
     else:
         lines.append("# TODO license: an SPDX id such as CC-BY-4.0")
     lines.append("metadata:")
-    for name, field in schema.fields.items():
-        lines += _field_lines(name, field, record)
-    return "\n".join(lines) + "\n"
+    others = {n: SchemaField(many=True) for n in record.values if n not in schema.fields}
+    lines += [_field_line(n, f, record) for n, f in (schema.fields | others).items()]
+    return "\n".join(line for line in lines if line) + "\n"
 
 
-def _field_lines(name: str, field: SchemaField, record: Record) -> Iterator[str]:
-    """A field's values with where they were found, or what is still to do."""
+_OPEN = "  # TODO "
+
+
+def _field_line(name: str, field: SchemaField, record: Record) -> str:
+    """A field's values with where they were found, or what is still to do; empty for neither."""
     values = record.values.get(name, ())
-    if values and values[0].source.startswith("store attribute"):
-        found = values[0].source.removeprefix("store attribute ")
-        written = [_written(v, field) for v in values]
-        text = flow(written[0] if len(written) == 1 else written)
-        lost = field.type == "term" and any(not v.id and v.label != UNKNOWN for v in values)
-        todo = "TODO no ontology has these words; " if lost else ""
-        yield f"  {name}: {text}  # {todo}from {_comment(found)}"
-    elif not values and name in record.quality.missing:
+    if not values and name in record.quality.missing:
         meaning = _comment(field.description or field.label)
-        yield f"  # TODO {name}:  # required. {meaning}".rstrip()
+        return f"{_OPEN}{name}:  # required. {meaning}".rstrip()
+    if not values or values[0].source.startswith("store obs"):
+        return ""
+    written = [_written(v, field) for v in values]
+    text = flow(written[0] if len(written) == 1 else written)
+    found = f"from {values[0].source.removeprefix('store attribute ')}"
+    if fault := _unfit(name, field, record):
+        return f"{_OPEN}{_comment(f'{name}: {text}')}  # {_comment(f'{found}. {fault}')}"
+    if found == "from declared":
+        return f"  {flow(name)}: {text}"
+    lost = field.type == "term" and any(not v.id and v.label != UNKNOWN for v in values)
+    todo = "TODO no term yet; " if lost else ""
+    return f"  {name}: {text}  # {todo}{_comment(found)}"
+
+
+def _unfit(name: str, field: SchemaField, record: Record) -> str:
+    """Why an entry can't say a field's values as the store does; empty where it can."""
+    values = record.values[name]
+    if len(values) > 1 and not field.many:
+        return f"{len(values)} values, one is allowed."
+    try:
+        entry = new_entry("-", {name: [_written(v, field) for v in values]})
+    except ValidationError:
+        return "It is too long for an entry."
+    items: Any = entry.metadata[name]
+    if field.type != "term":  # a number that was read may have lost its unit
+        items = [v.written or v.label for v in values]
+    organisms = frozenset(v.id for v in record.values.get("organism", ()) if v.id)
+    for item in items:
+        for fault in default_resolver().resolve(item, field, organisms=organisms).faults:
+            if fault.severity == "error":
+                return f"{fault.what} {fault.remedy}".strip()
+    return ""
 
 
 def _written(value: Value, field: SchemaField) -> object:
     if value.label == UNKNOWN:
         return UNKNOWN
-    if field.type == "term":
-        said = {"id": value.id, "label": value.label, "written": value.written}
+    if field.type == "term" or value.id:
+        written = value.written if len(value.written or "") <= 500 else None
+        said = {"id": value.id, "label": value.label, "written": written}
         return {k: v for k, v in said.items() if v}
     if field.type in ("integer", "number"):
-        try:
-            return int(value.label) if value.label.isdecimal() else float(value.label)
-        except ValueError:
-            return value.label
+        number = read_number(value.label)
+        if number and not number[1]:
+            return int(number[0]) if number[0].is_integer() else number[0]
     return value.label
 
 
 def _comment(text: str) -> str:
     """Text that stays on the line of its comment."""
-    return " ".join(text.split())[:200]
-
-
-def _missing(record: Record) -> tuple[str, ...]:
-    return tuple(n for n in record.quality.missing if not record.values.get(n))
+    return printable(" ".join(text.split()))
 
 
 def _stem(store: Path) -> str:
     return re.sub(r"(\.(spatialdata|sdata))?(\.zarr)?(\.zip)?$", "", store.name) or "store"
 
 
-def _id_of(store: Path) -> str:
+def id_of(store: Path) -> str:
+    """The id that an entry of the store gets where nobody names one."""
     return slugify(_stem(store))[:64] or "store"
 
 

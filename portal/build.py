@@ -27,9 +27,10 @@ from portal.config import SiteConfig
 from portal.curate import curate
 from portal.entry import Entry
 from portal.errors import BuildError, Problem, UsageError, is_machine_fault
+from portal.facts import StoreFacts
 from portal.jsonschema import entry_json_schema
-from portal.linkcheck import broken_links
 from portal.manifest import Manifest, read_manifest, source_path
+from portal.notes import Notes, code_version, digest
 from portal.products import Artifact, Budget, make_products
 from portal.publish import recover, replace
 from portal.quality import with_duplicates
@@ -49,6 +50,8 @@ class BuildReport:
     records: int = 0
     pages: int = 0
     problems: list[Problem] = field(default_factory=list)
+    explained: dict[str, str] = field(default_factory=dict)
+    """Pages of artifacts that were made again, by address, and why."""
     bytes_by_kind: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -115,13 +118,14 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
     from portal.shell import build_shell
 
     say("Reading the manifest", 0, 1)
-    manifest = read_manifest(config)
+    cache = Cache(config.root / ".portal" / "cache")
+    notes = Notes(cache.root / "notes.sqlite")
+    manifest = read_manifest(config, notes)
     report.problems += manifest.problems
     say("Reading the manifest", 1, 1)
 
-    artifacts = scan_all(manifest, config, say)
+    artifacts = scan_all(manifest, config, say, notes)
     budget = Budget(artifacts, config)
-    cache = Cache(config.root / ".portal" / "cache")
     records = []
     for i, artifact in enumerate(artifacts):
         say("Making views and pictures", i, len(artifacts))
@@ -140,10 +144,7 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
         base_url=config.base_url,
         generated_at=built_at.isoformat(timespec="seconds"),
     )
-    for record in records:
-        folder = site / "datasets" / record.id
-        folder.mkdir(parents=True, exist_ok=True)
-        write_record(record, folder)
+    digests = {r.id: digest(write_record(r, site / "datasets" / r.id)) for r in records}
     (site / "docs").mkdir(exist_ok=True)
     _write_json(site / "docs" / "artifact.schema.json", Record.model_json_schema())
     (site / "schema").mkdir(exist_ok=True)
@@ -155,13 +156,15 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
     shell = build_shell(config, site, work, generated=generated_docs(manifest), search=True)
     say("Building the shell", 1, 1)
     say("Writing pages", 0, 1)
-    pages = render_site(
+    rendered = render_site(
         records,
         manifest.collections,
         config,
         site,
         shell,
         schema=manifest.schema_,
+        notes=notes,
+        digests=digests,
     )
     say("Writing pages", 1, 1)
     _write_json(
@@ -172,13 +175,18 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
             "artifacts": len(records),
         },
     )
-    report.problems += broken_links(site)
+    report.problems += rendered.links.broken(site)
     cache.prune()
-    report.records, report.pages = len(records), len(pages)
+    notes.save()
+    notes.close()
+    report.explained = rendered.explained
+    report.records, report.pages = len(records), len(rendered.pages)
     report.bytes_by_kind = sizes(site)
 
 
-def scan_all(manifest: Manifest, config: SiteConfig, say: Progress) -> list[Artifact]:
+def scan_all(
+    manifest: Manifest, config: SiteConfig, say: Progress, notes: Notes | None = None
+) -> list[Artifact]:
     """Scan every local source and curate every entry."""
     of: dict[str, list[Problem]] = {}
     for problem in manifest.problems:
@@ -188,7 +196,7 @@ def scan_all(manifest: Manifest, config: SiteConfig, say: Progress) -> list[Arti
         say("Scanning stores", i, len(manifest.entries))
         problems = of.get(entry.shown_as, [])
         try:
-            artifacts.append(scan_entry(entry, manifest, config, problems))
+            artifacts.append(scan_entry(entry, manifest, config, problems, notes))
         except Exception as e:  # one entry never stops the others, whatever is wrong with it
             if is_machine_fault(e):
                 raise
@@ -217,9 +225,16 @@ def _failed(entry: Entry, problems: list[Problem], e: Exception) -> Artifact:
 
 
 def scan_entry(
-    entry: Entry, manifest: Manifest, config: SiteConfig, problems: Iterable[Problem] = ()
+    entry: Entry,
+    manifest: Manifest,
+    config: SiteConfig,
+    problems: Iterable[Problem] = (),
+    notes: Notes | None = None,
 ) -> Artifact:
-    """Scan and curate one entry; a source that is missing is a problem like any other."""
+    """Scan and curate one entry; a source that is missing is a problem like any other.
+
+    With `notes` an entry without a store is curated once, until it or the schema changes.
+    """
     from portal.scan import scan_store
 
     problems = list(problems)
@@ -241,10 +256,30 @@ def scan_entry(
                 )
             )
             path = None
-    record = curate(entry, facts, manifest.schema_, problems)
+    record = _curated(entry, facts, manifest, problems, notes if facts is None else None)
     if config.data.publish == "none":
         record = record.model_copy(update={"url": None})
     return Artifact(entry=entry, record=record, source=path)
+
+
+def _curated(
+    entry: Entry,
+    facts: StoreFacts | None,
+    manifest: Manifest,
+    problems: list[Problem],
+    notes: Notes | None,
+) -> Record:
+    """The record, from the notes where nothing that it is made from has changed."""
+    if notes is None:
+        return curate(entry, facts, manifest.schema_, problems)
+    said = entry.model_dump_json(), repr(sorted(entry.lines.items(), key=str)), entry.shown_as
+    told = [p.model_dump_json() for p in problems]
+    key = digest("record", code_version(), manifest.schema_version, entry.id, *said, *told)
+    if kept := notes.get(key):
+        return Record.model_validate_json(kept)
+    record = curate(entry, facts, manifest.schema_, problems)
+    notes.put(key, record.model_dump_json(by_alias=True).encode())
+    return record
 
 
 def generated_docs(manifest: Manifest) -> dict[str, str]:
@@ -298,18 +333,19 @@ _KINDS = {
 def sizes(site: Path) -> dict[str, int]:
     """Bytes by kind of file, largest first."""
     by_kind: dict[str, int] = {}
-    todo = [site]
+    todo: list[tuple[str, tuple[str, ...]]] = [(str(site), ())]
     while todo:
-        with os.scandir(todo.pop()) as entries:
+        folder, parts = todo.pop()
+        with os.scandir(folder) as entries:
             for e in entries:
                 if e.is_dir(follow_symlinks=False):
-                    todo.append(Path(e.path))
+                    todo.append((e.path, (*parts, e.name)))
                     continue
-                parts = Path(e.path).relative_to(site).parts
+                full = (*parts, e.name)
                 kind = (
-                    ("views" if parts[2].startswith("view-") else "stores")
-                    if parts[0] == "data" and len(parts) > 2
-                    else _KINDS.get(Path(e.name).suffix, "records and the rest")
+                    ("views" if full[2].startswith("view-") else "stores")
+                    if full[0] == "data" and len(full) > 2
+                    else _KINDS.get(os.path.splitext(e.name)[1], "records and the rest")
                 )
                 by_kind[kind] = by_kind.get(kind, 0) + e.stat().st_size
     return dict(sorted(by_kind.items(), key=lambda item: -item[1]))

@@ -76,14 +76,12 @@ def write_catalog(
     return written
 
 
-def write_record(record: Record, folder: Path) -> Path:
-    """Write artifact.json, the whole Record, into the artifact's folder."""
-    path = folder / "artifact.json"
-    path.write_text(
-        slim(record).model_dump_json(indent=1, by_alias=True, exclude_defaults=False) + "\n",
-        encoding="utf-8",
-    )
-    return path
+def write_record(record: Record, folder: Path) -> str:
+    """Write artifact.json, the whole Record, into the artifact's folder. Returns its text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = slim(record).model_dump_json(indent=1, by_alias=True, exclude_defaults=False) + "\n"
+    (folder / "artifact.json").write_text(text, encoding="utf-8")
+    return text
 
 
 def slim(record: Record) -> Record:

@@ -341,6 +341,9 @@ def build(
     base_url: Annotated[
         str | None, typer.Option(help="Where the site will be, instead of the config's.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why each artifact's page was made again.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Build the site: whole, or not at all."""
@@ -362,10 +365,16 @@ def build(
                 "pages": report.pages,
                 "seconds": round(report.seconds, 1),
                 "bytes": report.bytes_by_kind,
+                "made_again": report.explained,
                 "problems": [p.model_dump() for p in report.problems],
             }
         )
     else:
+        if explain:
+            for address, why in sorted(report.explained.items()):
+                output.print(f"{address}: {why}", highlight=False, markup=False)
+            kept = report.records - len(report.explained)
+            output.print(f"{kept:,} pages of artifacts are as they were.", highlight=False)
         notes = sum(p.severity == "info" for p in report.problems)
         show_problems(p for p in report.problems if p.severity != "info")
         if notes:

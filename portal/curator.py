@@ -6,21 +6,24 @@ What LaminDB's curators do against registries in a database, from files that com
 from __future__ import annotations
 
 import copy
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from portal.adding import entry_text
+from pydantic import ValidationError
+
+from portal.adding import entry_text, id_of, new_entry, source_of, write_new
 from portal.curate import curate
-from portal.entry import Entry
-from portal.errors import Problem, ProblemsError
-from portal.objectfacts import facts_of
+from portal.entry import ID
+from portal.errors import Problem, ProblemsError, UsageError, did_you_mean
+from portal.objectfacts import as_json, facts_of
 from portal.record import Record, Value
-from portal.schema import Schema, load_schema
+from portal.schema import Schema, SchemaField, load_schema
 from portal.values import CURATION, default_resolver
+from portal.words import count
 
 if TYPE_CHECKING:
     from spatialdata import SpatialData
@@ -58,7 +61,8 @@ class Report:
 
     def __str__(self) -> str:
         word = "valid" if self.ok else "not valid"
-        return "\n".join([f"{word}, {len(self.problems)} problems", *map(str, self.problems)])
+        told = count(len(self.problems), "problem")
+        return "\n".join([f"{word}, {told}", *map(str, self.problems)])
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -74,7 +78,7 @@ class Curator:
 
     `schema` is a Schema, a schema.yaml, or the name of a shipped one (`minimal`,
     `spatialdata-db`). `metadata` are values that the object does not hold itself, by field.
-    Raises ProblemsError for a schema with faults.
+    Raises ProblemsError for a schema with faults, UsageError for a title that is too long.
     """
 
     def __init__(
@@ -87,15 +91,18 @@ class Curator:
     ) -> None:
         self.sdata = sdata
         self.schema = load_schema(schema)
-        self.title = title
+        self.title = new_entry(title).title if title else ""
         self.metadata = dict(metadata or {})
 
     def validate(self) -> Report:
         """Every problem of the object, at once. Nothing is changed."""
         facts = facts_of(self.sdata, NAME)
-        entry = Entry.model_validate({"title": self.title or NAME, "metadata": self.metadata})
+        metadata, found = as_json(self.metadata, f"{NAME}/metadata")
+        found += _unlike_values(metadata, self.schema)
+        found += _taken(facts.attributes)
+        entry = new_entry(self.title or NAME, metadata)
         entry = entry.model_copy(update={"id": NAME, "shown_as": NAME})
-        record = curate(entry, facts, self.schema, in_hand=True)
+        record = curate(entry, facts, self.schema, found, in_hand=True)
         problems = tuple(
             p.model_copy(update={"where": p.where.removesuffix(":1")}) for p in record.problems
         )
@@ -106,31 +113,51 @@ class Curator:
 
         Each attribute that a field was read from gets the label of its term, and the attribute
         `curation` keeps id, label and what was written before. The entry goes beside the store
-        where no place is named. Raises ProblemsError, and writes nothing, where the object is
-        not valid; FileExistsError where the store or the entry is there already.
+        where no place is named. Store and entry are written whole or not at all. Raises
+        ProblemsError where the object is not valid, UsageError where the entry's name is no id;
+        FileExistsError where the store or the entry is there already.
         """
         report = self.validate()
         if not report.ok:
             raise ProblemsError(report.problems)
         path = Path(path)
-        target = Path(entry) if entry else path.with_suffix(".yaml")
+        target = Path(entry) if entry else path.with_name(f"{_id_beside(path)}.yaml")
+        if target.suffix not in (".yaml", ".yml") or not ID.fullmatch(target.stem):
+            raise UsageError(
+                f"{target.name!r} can't be an entry's name: lower-case letters, digits, `.`, `_` "
+                "and `-`, then `.yaml`. The part before it is the artifact's id."
+            )
         for there in (path, target):
             if there.exists():
                 raise FileExistsError(f"{there} is there already; nothing was written.")
-        before = self.sdata.attrs
+        title = self.title or path.name.removesuffix(".zarr") or path.name
+        text = entry_text(
+            report.record.model_copy(update={"title": title}),
+            self.schema,
+            source=source_of(path, target.parent),
+            certain_title=bool(self.title),
+        )
+        attrs, backed_by = self.sdata.attrs, self.sdata.path
         self.sdata.attrs = self._curated(report)
         try:
-            self.sdata.write(path)
+            self._write_both(path, target, text)
         except BaseException:
-            self.sdata.attrs = before
+            self.sdata.attrs, self.sdata.path = attrs, backed_by
             raise
-        record = report.record.model_copy(update={"title": self.title or path.stem})
-        source = Path(os.path.relpath(path.resolve(), target.parent.resolve())).as_posix()
-        text = entry_text(record, self.schema, source=source, certain_title=bool(self.title))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("x", encoding="utf-8") as f:
-            f.write(text)
+        self.sdata.path = path
         return target
+
+    def _write_both(self, path: Path, target: Path, text: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
+            whole = Path(folder) / path.name
+            self.sdata.write(whole)
+            write_new(target, text)
+            try:
+                whole.rename(path)
+            except BaseException:
+                target.unlink()
+                raise
 
     def _curated(self, report: Report) -> dict[str, Any]:
         """The attributes with labels in place and all terms under `curation`."""
@@ -142,39 +169,103 @@ class Curator:
                 continue
             kept[name] = [_as_dict(v) for v in values]
             if source.startswith("store attribute"):
-                _put(attrs, source.removeprefix("store attribute ").split("."), values)
-        self._label_slots(attrs)
-        schema = {"name": self.schema.name, "version": self.schema.version}
-        attrs[CURATION] = {"schema": schema, "values": kept}
+                path = source.removeprefix("store attribute ").split(".")
+                _put(attrs, path, values, self.schema.fields[name])
+        organisms = frozenset(v.id for v in report.values.get("organism", ()) if v.id)
+        slots = self._label_slots(attrs, organisms)
+        before = attrs.get(CURATION, {})
+        attrs[CURATION] = {
+            **before,
+            "schema": {"name": self.schema.name, "version": self.schema.version},
+            # What another schema has found stays.
+            "values": {**before.get("values", {}), **kept},
+            **({"slots": slots} if slots else {}),
+        }
         return attrs
 
-    def _label_slots(self, attrs: dict[str, Any]) -> None:
-        """The attributes that only slots speak of get their labels too."""
-        organisms = frozenset[str]()
-        for key, slot in self.schema.slots.items():
-            kind, *path = key.split(":")
+    def _label_slots(self, attrs: dict[str, Any], organisms: frozenset[str]) -> dict[str, Any]:
+        """Labels for the attributes that slots speak of; by slot and key what they were."""
+        kept: dict[str, Any] = {}
+        for slot_key, slot in self.schema.slots.items():
+            kind, *path = slot_key.split(":")
             at: Any = attrs if kind == "attrs" else None
             for step in path:
                 at = at.get(step) if isinstance(at, dict) else None
             for name, field in slot.fields.items() if isinstance(at, dict) else ():
-                item = at.get(name)
-                if isinstance(item, str) and item:
-                    found = default_resolver().resolve(item, field, organisms=organisms)
-                    _put(at, [name], found.values)
+                raw = at.get(name)
+                texts = [i for i in (raw if isinstance(raw, list) else [raw]) if _says(i)]
+                found = [default_resolver().resolve(t, field, organisms=organisms) for t in texts]
+                if values := tuple(v for r in found for v in r.values):
+                    _put(at, [name], values, field)
+                    kept.setdefault(slot_key, {})[name] = [_as_dict(v) for v in values]
+        return kept
 
 
-def _put(attrs: dict[str, Any], path: list[str], values: tuple[Value, ...]) -> None:
-    """The labels of values where they were found: a list stays a list, a number a number."""
+def _id_beside(path: Path) -> str:
+    """The id of an entry beside its store: its name where that can be one, else one made of it."""
+    name = path.name.removesuffix(".zarr")
+    return name if ID.fullmatch(name) else id_of(path)
+
+
+def _unlike_values(metadata: dict[str, Any], schema: Schema) -> Iterator[Problem]:
+    """Takes out what no entry can say, and tells it, and the fields that the schema has not."""
+    for name, value in list(metadata.items()):
+        where = f"{NAME}/metadata/{name}"
+        try:
+            new_entry("-", {name: value})
+        except ValidationError as e:
+            del metadata[name]
+            what, remedy = (
+                "It is no value.",
+                "Give text, a number, a term, or a flat list of these.",
+            )
+            if e.errors()[0]["type"] == "string_too_long":
+                what, remedy = "It is too long.", "Shorten it."
+            yield Problem(
+                code="value-nested", severity="error", where=where, what=what, remedy=remedy
+            )
+        if schema.fields and name not in schema.fields:
+            what = f"The field `{name}` is not in the schema."
+            remedy = did_you_mean(name, schema.fields)
+            yield Problem(
+                code="field-unknown", severity="warning", where=where, what=what, remedy=remedy
+            )
+
+
+def _taken(attributes: Mapping[str, Any]) -> Iterator[Problem]:
+    """Somebody's own attribute in the place where terms are kept."""
+    own = attributes.get(CURATION, {})
+    parts = [own.get(k, {}) for k in ("schema", "values", "slots")] if isinstance(own, dict) else []
+    if not parts or not all(isinstance(part, dict) for part in parts):
+        yield Problem(
+            code="attribute-reserved",
+            severity="error",
+            where=f"{NAME}/attrs/{CURATION}",
+            what=f"`{CURATION}` is where the terms are kept that were found.",
+            remedy="Move your own values to another key.",
+        )
+
+
+def _says(item: Any) -> TypeGuard[str]:
+    return isinstance(item, str) and bool(item.strip())
+
+
+def _put(
+    attrs: dict[str, Any], path: list[str], values: tuple[Value, ...], field: SchemaField
+) -> None:
+    """The labels of values where they were found: a list stays a list, a number a number, and
+    free text as it was written."""
     *steps, last = path
     for step in steps:
         attrs = attrs[step]
     old = attrs.get(last)
-    if isinstance(old, str) and len(values) == 1:
-        attrs[last] = values[0].label
-    elif (isinstance(old, str | list) and len(values) > 1) or (
-        isinstance(old, list) and values and all(isinstance(o, str) for o in old)
-    ):
-        attrs[last] = [v.label for v in values]
+    labels = [v.label for v in values]
+    if field.type in ("text", "gene", "address"):
+        return
+    if isinstance(old, list) and all(map(_says, old)):
+        attrs[last] = labels
+    elif isinstance(old, str):
+        attrs[last] = labels[0] if len(labels) == 1 else labels
 
 
 def _as_dict(value: Value) -> dict[str, str]:

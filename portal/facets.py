@@ -129,6 +129,11 @@ class Facets:
     addresses: Mapping[tuple[str, str], str]
     """(column, label in lower case, or id) to an address from the site's root."""
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the columns."""
+        return frozenset(c.column for c in self.columns)
+
     def address(self, column: str, label: str, id_: str | None = None) -> str | None:
         """The page of a value, None where its column has none."""
         found = self.addresses.get((column, id_)) if id_ else None

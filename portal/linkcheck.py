@@ -4,42 +4,86 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from portal.errors import Problem
 
-__all__ = ["broken_links"]
+__all__ = ["Links", "addresses_in", "broken_links"]
+
+
+class Links:
+    """Where the pages of a site lead. Pages tell their addresses when they are written, so that
+    none has to be read again."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+        """Each target, from the site's root, with the first page that leads to it."""
+        self._told: set[str] = set()
+        self._known: dict[tuple[int, str], str | None] = {}
+
+    def add(self, page: str, addresses: Iterable[str]) -> None:
+        """Tell the addresses of one page; `page` is its file, from the site's root."""
+        self._told.add(page)
+        folder = page.rpartition("/")[0]
+        depth = page.count("/")
+        for address in addresses:
+            target = self._target(folder, depth, address)
+            if target is not None:
+                first = self._first.get(target)
+                if first is None or page < first:
+                    self._first[target] = page
+
+    def broken(self, site: Path) -> list[Problem]:
+        """Targets that name no file of the site, each once, with the first page found. Pages
+        that told nothing are read."""
+        for page in _pages(site):
+            name = page.relative_to(site).as_posix()
+            if name not in self._told:
+                self.add(name, addresses_in(page.read_text(encoding="utf-8", errors="replace")))
+        return [
+            Problem(
+                code="link-broken",
+                severity="error",
+                where=page,
+                what=f"Leads to {target}, which the site does not have.",
+                remedy="Correct the link where it was written.",
+            )
+            for target, page in sorted(self._first.items())
+            if not _is_there(site, target)
+        ]
+
+    def _target(self, folder: str, depth: int, address: str) -> str | None:
+        """The file that an address means, from the site's root; None where it leads off the site
+        or into the same page."""
+        # What climbs to the root means the same on every page of one depth.
+        climbs = depth > 0 and address.startswith("../" * depth)
+        if not climbs:
+            return _resolved(folder, address)
+        key = depth, address
+        if key not in self._known:
+            self._known[key] = _resolved(folder, address)
+        return self._known[key]
 
 
 def broken_links(site: Path) -> list[Problem]:
     """Addresses in pages that name no file of the site, each once, with the first page found."""
-    known: dict[str, bool] = {}
-    first: dict[str, str] = {}
-    for page in sorted(_pages(site)):
-        folder = page.parent
-        for address in _addresses(page.read_text(encoding="utf-8", errors="replace")):
-            target = _target(site, folder, address)
-            if target is None:
-                continue
-            if target not in known:
-                known[target] = os.path.isfile(target) or os.path.isfile(
-                    os.path.join(target, "index.html")
-                )
-            if not known[target]:
-                first.setdefault(os.path.relpath(target, site), str(page.relative_to(site)))
-    return [
-        Problem(
-            code="link-broken",
-            severity="error",
-            where=page,
-            what=f"Leads to {target}, which the site does not have.",
-            remedy="Correct the link where it was written.",
-        )
-        for target, page in sorted(first.items())
-    ]
+    return Links().broken(site)
+
+
+def _is_there(site: Path, target: str) -> bool:
+    full = os.path.join(site, target)
+    return os.path.isfile(full) or os.path.isfile(os.path.join(full, "index.html"))
+
+
+def _resolved(folder: str, address: str) -> str | None:
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc or not parts.path:
+        return None
+    base = "" if parts.path.startswith("/") else folder
+    return os.path.normpath(os.path.join(base, unquote(parts.path).lstrip("/")))
 
 
 def _pages(site: Path) -> Iterator[Path]:
@@ -60,7 +104,8 @@ def _pages(site: Path) -> Iterator[Path]:
 _ATTRIBUTE = re.compile(r'\s(href|src|srcset|data-view|data-viewer)="([^"]*)"')
 
 
-def _addresses(html: str) -> set[str]:
+def addresses_in(html: str) -> set[str]:
+    """Every address that a page of ours names."""
     found = set()
     for name, value in _ATTRIBUTE.findall(html):
         if name == "srcset":
@@ -68,12 +113,3 @@ def _addresses(html: str) -> set[str]:
         elif value:
             found.add(value)
     return {unescape(f) for f in found}
-
-
-def _target(site: Path, folder: Path, address: str) -> str | None:
-    """The file that an address means, None where it leads off the site or into the same page."""
-    parts = urlsplit(address)
-    if parts.scheme or parts.netloc or not parts.path:
-        return None
-    base = site if parts.path.startswith("/") else folder
-    return os.path.normpath(os.path.join(base, unquote(parts.path).lstrip("/")))

@@ -16,7 +16,8 @@ from portal.genes import Gene, find_gene
 from portal.ontology import ONTOLOGIES, Ontology, Term, load_ontology
 from portal.schema import Schema, SchemaField, read_schema
 from portal.tidy import age_stage, plural_stems, tidy
-from portal.values import default_resolver
+from portal.values import attribute_at, default_resolver
+from portal.words import plain
 
 __all__ = ["AttributeRow", "Found", "attribute_table", "look_up"]
 
@@ -127,7 +128,7 @@ def look_up(word: str, field: str | None = None, folder: Path | None = None) -> 
         raise UsageError(f"No field {field!r} takes terms. {did_you_mean(field, fields)}")
     ontology = load_ontology()
     allowed = list(fields[field].ontology) if field else list(ONTOLOGIES)
-    hits = [t for t in _called(word, ontology) if field is None or ontology.allows(allowed, t)]
+    hits = _called(word, ontology, allowed if field else None)
     hits.sort(key=lambda t: (t.deprecated, t.label.casefold() != word.casefold(), t.id))
     genes = () if field else tuple(find_gene(word))
     nearest = () if hits or genes else tuple(ontology.nearest(word, allowed, n=5))
@@ -138,12 +139,18 @@ def look_up(word: str, field: str | None = None, folder: Path | None = None) -> 
     return Found(word, tuple(hits), genes, nearest, taken)
 
 
-def _called(word: str, ontology: Ontology) -> list[Term]:
-    """Terms by id or name, else by the singular or the stage of an age."""
+def _called(word: str, ontology: Ontology, allowed: Sequence[str] | None) -> list[Term]:
+    """Terms by id or name, else by the singular or the stage of an age; obsolete ones as well."""
     text, _ = tidy(word)
     folded = text.casefold()
     variants = [text, *plural_stems(folded), *([stage] if (stage := age_stage(folded)) else [])]
-    return next((hits for v in variants if (hits := ontology.find(v))), [])
+    hits: dict[str, Term] = {}
+    for variant in variants:
+        found = ontology.find(variant)
+        hits |= {t.id: t for t in found if allowed is None or ontology.allows(allowed, t)}
+        if not all(t.deprecated for t in hits.values()):
+            break
+    return list(hits.values())
 
 
 def _schema(folder: Path | None) -> Schema:
@@ -162,10 +169,10 @@ class AttributeRow:
 
     @property
     def text(self) -> str:
-        """The value on one line."""
-        if isinstance(self.value, list):
-            return ", ".join(map(str, self.value))
-        return "" if self.value is None else str(self.value)
+        """The value on one line, without what could steer a terminal."""
+        items = self.value if isinstance(self.value, list) else [self.value]
+        text = ", ".join("" if i is None else str(i) for i in items)
+        return plain(" ".join(text.split()))
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -188,22 +195,30 @@ def attribute_table(
     if key is not None and key not in attributes:
         raise UsageError(f"The store has no attribute {key!r}. {did_you_mean(key, attributes)}")
     schema = _schema(folder)
-    places = dict(schema.places())
+    places = {tuple(place.split(".")): name for place, name in schema.places()}
     organisms = _organisms(facts, schema)
     rows = []
     for path, value in _leaves(attributes if key is None else {key: attributes[key]}, ()):
-        name = places.get(".".join(path), "")
+        name = places.get(path, "")
         shown = path if key is None or len(path) == 1 else path[1:]
         read = _read_as(value, schema.fields[name], organisms) if name else ""
-        rows.append(AttributeRow(sep.join(shown), value, name, read))
+        rows.append(AttributeRow(_joined(shown, sep), value, name, read))
     return rows
+
+
+def _joined(path: tuple[str, ...], sep: str) -> str:
+    """The keys as one name; before the first that is not empty stands no separator."""
+    name = ""
+    for key in path:
+        name = f"{name}{sep}{key}" if name else key
+    return name
 
 
 def _leaves(
     value: Mapping[str, Any], path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, inner in value.items():
-        if isinstance(inner, Mapping) and inner:
+        if isinstance(inner, Mapping):
             yield from _leaves(inner, (*path, key))
         else:
             yield (*path, key), inner
@@ -211,10 +226,11 @@ def _leaves(
 
 def _organisms(facts: StoreFacts, schema: Schema) -> frozenset[str]:
     field = schema.fields.get("organism")
-    places = field.found_in if field else ()
-    leaves = {".".join(path): value for path, value in _leaves(facts.attributes, ())}
-    texts = [leaves[p] for p in places if isinstance(leaves.get(p), str)]
-    found = (default_resolver().term_of(t, field) for t in texts) if field else ()
+    if field is None:
+        return frozenset()
+    said = (attribute_at(facts, place) for place in field.found_in)
+    items = [i for value in said for i in (value if isinstance(value, list) else [value])]
+    found = (default_resolver().term_of(i, field) for i in items if isinstance(i, str))
     return frozenset(t.id for t in found if t)
 
 

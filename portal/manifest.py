@@ -5,6 +5,8 @@ The id of an entry is its file's stem. It is an address for ever, so its rules a
 
 from __future__ import annotations
 
+import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from portal.config import SiteConfig
 from portal.entry import ID, Collection, Entry, Slug
 from portal.errors import Problem, did_you_mean
+from portal.notes import Notes, code_version, digest
 from portal.schema import Schema, read_schema
 from portal.yamlfile import Loc, read_yaml
 
@@ -36,12 +39,17 @@ class Manifest(BaseModel):
     schema_: Schema = Schema(fields={})
     problems: tuple[Problem, ...] = ()
 
+    @cached_property
+    def schema_version(self) -> str:
+        """A hash of the schema."""
+        return digest(self.schema_.model_dump_json())
 
-def read_manifest(config: SiteConfig) -> Manifest:
+
+def read_manifest(config: SiteConfig, notes: Notes | None = None) -> Manifest:
     """Read every entry of `data_manifest/`, the schema and the collections.
 
     Never raises for what a curator wrote: the faults are in `problems`, and an entry with an
-    error is left out.
+    error is left out. With `notes` a file that was read before is not parsed again.
     """
     folder = config.manifest_dir
     problems: list[Problem] = []
@@ -50,7 +58,7 @@ def read_manifest(config: SiteConfig) -> Manifest:
     entries: dict[str, Entry] = {}
     files = _entry_files(folder, config.root, problems)
     for path in files:
-        entry = _read_entry(path, config, problems)
+        entry = _read_entry(path, config, problems, notes)
         if entry:
             entries[entry.id] = entry
     # An entry that can't be read keeps its address all the same.
@@ -111,10 +119,12 @@ def _in_file(path: Path, root: Path, code: str, what: str, remedy: str) -> Probl
     return Problem(code=code, severity="error", where=where, what=what, remedy=remedy)
 
 
-def _read_entry(path: Path, config: SiteConfig, problems: list[Problem]) -> Entry | None:
+def _read_entry(
+    path: Path, config: SiteConfig, problems: list[Problem], notes: Notes | None
+) -> Entry | None:
     """One entry, None where it has an error of its own."""
     shown = _shown(path, config.root)
-    entry, found, lines = read_yaml(path, Entry, shown_as=shown)
+    entry, found, lines = _parsed(path, shown, notes)
     problems += found
     if entry is None:
         return None
@@ -136,6 +146,27 @@ def _read_entry(path: Path, config: SiteConfig, problems: list[Problem]) -> Entr
     faults += [outside] if outside else []
     problems += faults
     return None if faults else entry
+
+
+def _parsed(
+    path: Path, shown: str, notes: Notes | None
+) -> tuple[Entry | None, list[Problem], dict[Loc, int]]:
+    """What `read_yaml` gives, from the notes where the file is as it was."""
+    if notes is None:
+        return read_yaml(path, Entry, shown_as=shown)
+    try:
+        key = digest("entry", code_version(), shown, path.read_bytes())
+    except OSError:
+        return read_yaml(path, Entry, shown_as=shown)
+    if kept := notes.get(key):
+        text, lines = json.loads(kept)
+        return Entry.model_validate(text), [], {tuple(loc): line for loc, line in lines}
+    entry, found, lines = read_yaml(path, Entry, shown_as=shown)
+    if entry is not None and not found:
+        told = [[list(loc), line] for loc, line in lines.items()]
+        said = entry.model_dump(mode="json", exclude_unset=True, by_alias=True)
+        notes.put(key, json.dumps([said, told]).encode())
+    return entry, found, lines
 
 
 def source_path(entry: Entry) -> Path | None:

@@ -258,7 +258,7 @@ def _dtype(dtype: Any) -> str:
         return "boolean"
     if isinstance(dtype, pd.StringDtype):
         return "string"
-    return str(dtype)
+    return str(dtype).lower()  # `Int64` is stored as int64, with a mask
 
 
 def _counted(name: str, dtype: str, values: Any, ordered: bool) -> Column:

@@ -8,8 +8,9 @@ made only for the terms that somebody asks for.
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -50,6 +51,8 @@ ONTOLOGIES = {
 """The vocabularies that a field may draw on, and what their terms are."""
 WHOLE = frozenset({"UBERON", "CL", "MONDO", "HsapDv", "MmusDv", "HANCESTRO"})
 """Those of which every term is here: an id that is not is wrong. Of the others we have a part."""
+_LONGEST = 300
+"""No name is as long, by far."""
 _FOLDER = Path(__file__).parent / "data" / "ontologies"
 
 
@@ -96,7 +99,7 @@ class Ontology:
         self._read_names = names
         self._overlay = overlay
         self._terms: dict[str, Term | None] = {}
-        self._chosen: dict[tuple[str, ...], tuple[list[str], list[str]]] = {}
+        self._chosen: dict[str, _Choices] = {}
         self.versions = dict(versions)
         """Ontology to its version."""
 
@@ -133,14 +136,8 @@ class Ontology:
 
     def ancestors(self, id_: str) -> frozenset[str]:
         """Everything above a term but what is too general. Empty for an id nobody knows."""
-        found: set[str] = set()
-        waiting = self._above(id_)
-        while waiting:
-            parent = waiting.pop()
-            if parent not in found and parent != id_:
-                found.add(parent)
-                waiting += self._above(parent)
-        return frozenset(a for a in found if (term := self.term(a)) and not term.upper)
+        above = self.all_above(id_)
+        return frozenset(a for a in above if (term := self.term(a)) and not term.upper)
 
     def find(self, text: str) -> list[Term]:
         """The terms called so, by id, label or synonym, in the order of their ids."""
@@ -173,7 +170,7 @@ class Ontology:
         waiting = self._above(id_)
         while waiting:
             parent = waiting.pop()
-            if parent not in found:
+            if parent not in found and parent != id_:
                 found.add(parent)
                 waiting += self._above(parent)
         return frozenset(found)
@@ -183,47 +180,55 @@ class Ontology:
         below = (t for c in self._children.get(id_, ()) if (t := self.term(c)))
         return tuple(t.id for t in sorted(below, key=lambda t: (t.label, t.id)))
 
-    def nearest(self, text: str, allowed: Sequence[str], n: int = 3) -> list[Term]:
+    def nearest(self, text: str, allowed: Iterable[str], n: int = 3) -> list[Term]:
         """Up to `n` terms of these ontologies whose names look most like `text`, best first.
 
-        Likeness is that of `rapidfuzz.fuzz.ratio` (normalised insertions and deletions).
+        Likeness is that of `rapidfuzz.fuzz.ratio` (normalised insertions and deletions). Costs
+        milliseconds; a text longer than every name is like none.
         """
-        from rapidfuzz import fuzz, process
-
-        names, ids = self._choices(tuple(sorted({name.partition(":")[0] for name in allowed})))
         query = fold(text)
-        found: dict[str, Term] = {}
-        # First what is spelt alike, then what shares its words.
-        for scorer, least in ((fuzz.ratio, 68), (fuzz.token_sort_ratio, 68), (fuzz.WRatio, 86)):
-            hits = process.extract(query, names, scorer=scorer, score_cutoff=least, limit=8 * n)
-            for _, _, place in hits:
-                term = self.term(ids[place])
-                if term and not term.deprecated and self.allows(allowed, term):
-                    found.setdefault(term.id, term)
-            if found:
-                break
-        return list(found.values())[:n]
+        if len(query) > _LONGEST:
+            return []
+        choices = [self._choices(name) for name in dict.fromkeys(allowed)]
+        # First what is spelt alike, then what has its words in another order or some of them.
+        for look in (_Choices.spelt_alike, _Choices.reordered, _Choices.sharing_words):
+            hits = [hit for c in choices for hit in look(c, query, 8 * n)]
+            hits.sort(key=lambda hit: -hit[0])
+            if found := list(dict.fromkeys(id_ for _, id_ in hits)):
+                return [term for id_ in found[:n] if (term := self.term(id_))]
+        return []
 
-    def _choices(self, prefixes: tuple[str, ...]) -> tuple[list[str], list[str]]:
-        """Every name in use of these ontologies, folded, and beside it the id of its term."""
-        if prefixes not in self._chosen:
+    def _choices(self, allowed: str) -> _Choices:
+        """The names in use of one ontology, or of one term and what is below it."""
+        if allowed not in self._chosen:
             import pyarrow.compute as pc
 
-            rows = self._names["row"]
-            ontology = self._columns["ontology"]
-            live = pc.invert(self._columns["deprecated"])  # type: ignore[attr-defined]
-            mine = pc.is_in(ontology.cast("string"), _strings(prefixes))  # type: ignore[attr-defined]
+            rows, columns = self._names["row"], self._columns
+            within = _strings(self._below(allowed) if ":" in allowed else [allowed])
+            column = columns["id"] if ":" in allowed else columns["ontology"].cast("string")
+            live = pc.invert(columns["deprecated"])  # type: ignore[attr-defined]
+            mine = pc.is_in(column, within)  # type: ignore[attr-defined]
             keep = pc.take(pc.and_(live, mine), rows)  # type: ignore[attr-defined]
             names = self._names["name"].filter(keep).to_pylist()
-            ids = self._columns["id"].take(rows.filter(keep)).to_pylist()
+            ids = columns["id"].take(rows.filter(keep)).to_pylist()
             for name, known in self._ours.items():
                 for id_ in known:
                     term = self.term(id_)
-                    if term and term.ontology in prefixes:
+                    if term and not term.deprecated and self.allows([allowed], term):
                         names.append(name)
                         ids.append(id_)
-            self._chosen[prefixes] = names, ids
-        return self._chosen[prefixes]
+            self._chosen[allowed] = _Choices(names, ids)
+        return self._chosen[allowed]
+
+    def _below(self, id_: str) -> set[str]:
+        """A term and all that are in use below it."""
+        found, waiting = set(), [id_]
+        while waiting:
+            child = waiting.pop()
+            if child not in found:
+                found.add(child)
+                waiting += self._children.get(child, ())
+        return found
 
     @cached_property
     def _children(self) -> dict[str, list[str]]:
@@ -282,6 +287,54 @@ class Ontology:
             ontology=row["ontology"],
             upper=upper,
         )
+
+
+@dataclass
+class _Choices:
+    """Names among which a misspelt one looks for its like, and beside each the id of its term."""
+
+    names: list[str]
+    ids: list[str]
+
+    def spelt_alike(self, query: str, limit: int) -> list[tuple[float, str]]:
+        """Likeness and id of the names that differ by a few letters."""
+        return self._alike(query, self.names, limit)
+
+    def reordered(self, query: str, limit: int) -> list[tuple[float, str]]:
+        """Those that do so when the words of both stand in the order of the alphabet."""
+        return self._alike(" ".join(sorted(query.split())), self._in_order, limit)
+
+    def sharing_words(self, query: str, limit: int) -> list[tuple[float, str]]:
+        """Those that have a word in common and are a part of `query`, or it of them."""
+        from rapidfuzz import fuzz, process
+
+        rows = sorted({row for word in _words(query) for row in self._by_word.get(word, ())})
+        names = [self.names[row] for row in rows]
+        hits = process.extract(query, names, scorer=fuzz.WRatio, score_cutoff=86, limit=limit)
+        return [(likeness, self.ids[rows[place]]) for _, likeness, place in hits]
+
+    def _alike(self, query: str, names: list[str], limit: int) -> list[tuple[float, str]]:
+        from rapidfuzz import fuzz, process
+
+        hits = process.extract(query, names, scorer=fuzz.ratio, score_cutoff=68, limit=limit)
+        return [(likeness, self.ids[place]) for _, likeness, place in hits]
+
+    @cached_property
+    def _in_order(self) -> list[str]:
+        return [" ".join(sorted(name.split())) for name in self.names]
+
+    @cached_property
+    def _by_word(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        for row, name in enumerate(self.names):
+            for word in _words(name):
+                rows.setdefault(word, []).append(row)
+        return rows
+
+
+def _words(name: str) -> set[str]:
+    """The words of a folded name that say something."""
+    return {word for word in re.findall(r"\w+", name) if len(word) > 2}
 
 
 @cache

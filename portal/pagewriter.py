@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +21,8 @@ from portal.config import SiteConfig
 from portal.entry import Collection
 from portal.facets import Facets, facets_of
 from portal.feeds import in_feed
+from portal.linkcheck import Links, addresses_in
+from portal.notes import Notes, code_version, digest
 from portal.ontology import load_ontology
 from portal.record import Record
 from portal.resources import templates_dir
@@ -75,6 +78,13 @@ class PageWriter:
     schema: Schema
     assets: Mapping[str, str]
 
+    notes: Notes | None = None
+    """Pages of former builds; None where each is made anew."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """A hash of each record, by id."""
+    links: Links = field(default_factory=Links)
+    explained: dict[str, str] = field(default_factory=dict)
+    """Pages that were made again, by address, and why."""
     written: list[Path] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     """Of the pages that search engines may list."""
@@ -99,7 +109,57 @@ class PageWriter:
         symbols = self.env.get_template("icons.svg").render()
         self.symbols = {m[1]: m[0] for m in _SYMBOL.finditer(symbols)}
         self.sprites: dict[frozenset[str], str] = {}
+        self._keys: dict[str, str] = {}
         self.folders: set[str] = set()
+        self.same_for_all = self._same_for_all() if self.notes else ""
+
+    def _same_for_all(self) -> str:
+        """A hash of what every page is made with: code, templates, config, schema, shell."""
+        shell = self.shell
+        own = self.config.root / self.config.templates if self.config.templates else None
+        files = sorted(p for p in own.rglob("*") if p.is_file()) if own else []
+        return digest(
+            code_version(),
+            self.config.model_dump_json(),
+            self.schema.model_dump_json(),
+            repr(sorted(shell.pages.items())),
+            repr(sorted(self.assets.items())),
+            repr((self.has_feed, shell.site_name, shell.base_url, shell.search, shell.origins)),
+            *(part for p in files for part in (str(p.relative_to(own or p)), p.read_bytes())),
+        )
+
+    def reuse(self, address: str, listed: bool, parts: Mapping[str, str]) -> bool:
+        """Take a page from a former build, where it was made from the same `parts`.
+
+        Else `parts` are kept for the next page that is written at `address`, and what differs
+        from the former build is the reason why it is made again.
+        """
+        if self.notes is None:
+            return False
+        whole = {"everything": self.same_for_all, **parts}
+        key = digest("page", address, repr(sorted(whole.items())))
+        self._keys[address] = key
+        kept = self.notes.get(key)
+        if kept is None:
+            self.explained[address] = self._why(address, whole)
+            return False
+        hrefs, _, html = kept.decode("utf-8", "surrogatepass").partition("\n")
+        self.save(f"{address}index.html", html, json.loads(hrefs))
+        if listed:
+            self.addresses.append(address)
+        return True
+
+    def _why(self, address: str, parts: Mapping[str, str]) -> str:
+        """Which parts are others than when the page at `address` was last made."""
+        assert self.notes is not None
+        place = digest("why", address)
+        before = self.notes.get(place)
+        self.notes.put(place, json.dumps(parts).encode())
+        if before is None:
+            return "new"
+        old = json.loads(before)
+        changed = [name for name, value in parts.items() if old.get(name) != value]
+        return f"changed: {', '.join(changed)}" if changed else "not in the cache"
 
     def render(self, template: str, **context: Any) -> Markup:
         """A template of ours: what comes out is escaped already."""
@@ -162,12 +222,18 @@ class PageWriter:
             tab=tab,
             viewer=viewer,
         )
-        self.save(address if depth < 0 else f"{address}index.html", html)
+        hrefs = sorted(addresses_in(html)) if depth >= 0 else []
+        self.save(address if depth < 0 else f"{address}index.html", html, hrefs)
+        if self.notes is not None and (key := self._keys.pop(address, None)):
+            kept = f"{json.dumps(hrefs)}\n{html}"
+            self.notes.put(key, kept.encode("utf-8", "surrogatepass"))
         if listed:
             self.addresses.append(address)
 
-    def save(self, name: str, html: str) -> None:
-        """Write one file, making its folder where this is the first in it."""
+    def save(self, name: str, html: str, hrefs: Iterable[str]) -> None:
+        """Write one file, making its folder where this is the first in it; `hrefs` are its
+        addresses."""
+        self.links.add(name, hrefs)
         folder = name.rpartition("/")[0]
         if folder not in self.folders:
             os.makedirs(self.out / folder, exist_ok=True)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from portal import jsonld, words
 from portal.artifactpage import as_offered, page_context
@@ -16,7 +18,9 @@ from portal.config import SiteConfig
 from portal.curationpages import CurationPages
 from portal.entry import Collection
 from portal.feeds import write_feed, write_robots, write_sitemap
+from portal.linkcheck import Links
 from portal.listpages import PAGE_SIZE
+from portal.notes import Notes
 from portal.record import Record
 from portal.resources import asset_manifest, assets_dir
 from portal.schema import Schema
@@ -25,7 +29,7 @@ from portal.search_documents import documents_of
 from portal.search_prose import write_prose
 from portal.shell import Shell
 
-__all__ = ["PAGE_SIZE", "render_site"]
+__all__ = ["PAGE_SIZE", "Rendered", "render_site"]
 
 _RELATED = 4
 
@@ -39,17 +43,30 @@ def render_site(
     *,
     schema: Schema | None = None,
     assets: Mapping[str, str] | None = None,
-) -> list[Path]:
+    notes: Notes | None = None,
+    digests: Mapping[str, str] | None = None,
+) -> Rendered:
     """Write every catalogue page, the search, the feeds and the front end's assets into `out`.
 
-    Returns the HTML pages written. `schema` gives fields their labels and groups; `assets` is
-    the manifest of the front end, its own by default.
+    `schema` gives fields their labels and groups; `assets` is the manifest of the front end, its
+    own by default. With `notes` and the `digests` of the records, pages of artifacts that would
+    come out the same are taken from there.
     """
     if assets is None:
         assets = asset_manifest()
         shutil.copytree(assets_dir(), out / "assets", dirs_exist_ok=True)
         (out / "assets" / "manifest.json").unlink(missing_ok=True)
-    site = _Site(records, collections, config, out, shell, schema or Schema(fields={}), assets)
+    site = _Site(
+        records,
+        collections,
+        config,
+        out,
+        shell,
+        schema or Schema(),
+        assets,
+        notes if digests is not None else None,
+        digests or {},
+    )
     site.home()
     site.write_search()
     site.browse()
@@ -63,7 +80,23 @@ def render_site(
     write_sitemap(site.addresses, config, out)
     write_feed(site.listed, config, out)
     write_robots(config, out)
-    return site.written
+    return Rendered(site.written, site.links, site.explained)
+
+
+class Neighbour(NamedTuple):
+    """The artifact before or after another one."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The HTML pages written, where they lead, and why those that were made again were."""
+
+    pages: list[Path]
+    links: Links
+    explained: dict[str, str]
 
 
 class _Site(CurationPages):
@@ -125,31 +158,45 @@ class _Site(CurationPages):
     ) -> None:
         record = as_offered(record, self.config)
         card = self.cards[record.id]
-        context = page_context(record, card, self.writer, self.schema, self.config)
         open_to_all = record.status in ("public", "superseded")
+        # All that the page shows and that is not the record's own: it is made again when any of
+        # this changes, so whatever the template is given must be here.
+        around: dict[str, Any] = {
+            "newer": self.neighbour(newer),
+            "older": self.neighbour(older),
+            "collections": [(c, words.plain(self.collection(c).name)) for c in record.collections],
+            "n_members": len(self.members[slug]) if slug else 0,
+            "related": self.join("partials/card.html", related, 2),
+            "parents": [self.link(i) for i in record.derived_from],
+            "children": [self.link(i) for i in children],
+            "successor": self.link(record.superseded_by) if record.superseded_by else None,
+            "duplicates": [self.link(i) for i in record.quality.duplicates],
+            "technology_page": self.facets.address("technology", card.technology),
+        }
+        address = f"datasets/{record.id}/"
+        parts = {
+            "record": self.digests.get(record.id, ""),
+            "pages of its values": repr(self.value_pages(record)),
+            "names of collections": repr([self.collection(c).name for c in record.collections]),
+            **{name: repr(value) for name, value in around.items()},
+        }
+        if self.reuse(address, open_to_all, parts):
+            return
+        context = page_context(record, card, self.writer, self.schema, self.config)
         has_view = bool(record.products.view.config) and open_to_all and "view" in self.assets
         content = self.render(
             "artifact.html",
             root="../../",
             **context,
+            **around,
             has_view=has_view,
             open_to_all=open_to_all,
             assets=self.assets,
-            newer=self.cards[newer.id] if newer else None,
-            older=self.cards[older.id] if older else None,
-            collections=[(c, words.plain(self.collection(c).name)) for c in record.collections],
-            n_members=len(self.members[slug]) if slug else 0,
-            related=self.join("partials/card.html", related, 2),
-            parents=[self.link(i) for i in record.derived_from],
-            children=[self.link(i) for i in children],
-            successor=self.link(record.superseded_by) if record.superseded_by else None,
-            duplicates=[self.link(i) for i in record.quality.duplicates],
-            technology_page=self.facets.address("technology", card.technology),
         )
         picture = card.srcset[-1][1] if card.srcset and record.status != "withdrawn" else ""
         about = context["summary"]
         self.write(
-            f"datasets/{record.id}/",
+            address,
             card.title,
             content,
             description=about,
@@ -159,6 +206,19 @@ class _Site(CurationPages):
             listed=open_to_all,
             json_record=True,
         )
+
+    def neighbour(self, record: Record | None) -> Neighbour | None:
+        """What a page shows of the artifact before or after it."""
+        return Neighbour(record.id, self.cards[record.id].title) if record else None
+
+    def value_pages(self, record: Record) -> list[str | None]:
+        """Where the values of a record lead."""
+        return [
+            self.facets.address(name, words.plain(v.label), v.id)
+            for name, values in record.values.items()
+            if name in self.facets.names
+            for v in values
+        ]
 
     def redirects(self) -> None:
         """A former id's page leads to the present one."""

@@ -7,6 +7,7 @@ numbers and dates by the ways people write them. What was written is kept in the
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,17 @@ from portal.errors import Problem, Severity, did_you_mean
 from portal.ontology import ONTOLOGIES, WHOLE, Ontology, Term, fold
 from portal.record import UNKNOWN, Value
 from portal.schema import SchemaField
-from portal.tidy import age_stage, compared, is_blank, plural_stems, read_date, read_number, tidy
+from portal.tidy import (
+    age_stage,
+    compared,
+    is_blank,
+    listed,
+    plural_stems,
+    read_date,
+    read_number,
+    shown,
+    tidy,
+)
 from portal.yamledit import flow
 
 __all__ = ["SAME", "Fault", "Resolved", "Resolver"]
@@ -29,7 +40,15 @@ ORGANISM_OF = {"HsapDv": "NCBITaxon:9606", "MmusDv": "NCBITaxon:10090"}
 
 _ID = re.compile(r"([A-Za-z]+)[:_]([A-Za-z0-9.-]+)")
 _IRI = re.compile(r"https?://(?:purl\.obolibrary\.org/obo|www\.ebi\.ac\.uk/efo)/([A-Za-z]+_\w+)")
-_SEPARATORS = re.compile(r"\s*[|;/,+&]\s*|\s+(?:and|with)\s+", re.IGNORECASE)
+_PREFIXES = {name.casefold(): name for name in (*ONTOLOGIES, "AfPO")}  # HANCESTRO has AfPO's
+_NUMBERS = ("integer", "number")
+_LARGEST_BITS = 1000
+_EXACT = 2**53
+"""Whole numbers below are exact in every format."""
+_LONGEST_WRITTEN = 500
+"""Of what was written so much is kept in an entry."""
+_COMPOSITE_WORDS = 8
+"""Longer texts are sentences, not two values put together."""
 _TRUE, _FALSE = ("yes", "true", "y", "1"), ("no", "false", "n", "0")
 
 
@@ -101,10 +120,13 @@ class Resolver:
         Costs a look-up only: for the many categories of a column, where nobody asks what else
         may be meant.
         """
-        text, _ = tidy(text)
-        if id_ := _as_id(text):
-            return self.ontology.term(id_)
-        found = self._called(text, field, organisms)
+        plain, _ = tidy(text)
+        if is_blank(plain):
+            return None
+        if id_ := _as_id(plain):
+            term = self._with_id(id_)
+            return term if term and self.ontology.allows(field.ontology, term) else None
+        found = self._called(plain, field, organisms) or self._called(text, field, organisms)
         return found[0][0] if len(found) == 1 else None
 
     def _resolve(
@@ -115,18 +137,28 @@ class Resolver:
         if not isinstance(item, str):
             return _bare(item, field)
         text, oddities = tidy(item)
-        if is_blank(text):
+        if is_blank(text) and _allowed(text, field) is None:
             return _blank(item, text)
+        if oddities and field.type == "term" and self._is_odd_name(item, text, field, organisms):
+            text, oddities = item, ()
         found = self._text(text, item, field, organisms)
         if not oddities:
             return found
-        remedy = f"Write `{text}`."
-        odd = Fault("text-untidy", "warning", f"`{item}` has {' and '.join(oddities)}.", remedy)
+        what = f"`{shown(item)}` has {' and '.join(oddities)}."
+        odd = Fault("text-untidy", "warning", what, f"Write `{shown(text)}`.")
         # That it is not spelt as the term is has been said then.
         rest = tuple(
             f for f in found.faults if f.code != "term-case" or text != found.values[0].label
         )
         return replace(found, faults=(odd, *rest))
+
+    def _is_odd_name(
+        self, item: str, text: str, field: SchemaField, organisms: frozenset[str]
+    ) -> bool:
+        """Whether the ontology itself writes a name so, with a stop at its end."""
+        return not self._called(text, field, organisms) and bool(
+            self._called(item, field, organisms)
+        )
 
     def _text(
         self, text: str, item: str, field: SchemaField, organisms: frozenset[str]
@@ -143,46 +175,50 @@ class Resolver:
         self, item: written_as.Term, field: SchemaField, organisms: frozenset[str]
     ) -> Resolved:
         """`{id, label, written}`: an id is checked against its label, a label alone is looked up."""
-        text, _ = tidy(item.label)
-        if is_blank(text) and not item.id:
-            return _blank(item.label, text)
-        if item.id and field.type == "term":
-            return self._id_and_label(item, field)
         if field.type != "term":
-            value = Value(label=item.label, id=item.id or None, written=_other(item, item.label))
-            return Resolved((value,))
+            found = self._resolve(item.label, field, organisms)
+            said = {k: v for k in ("id", "written") if (v := getattr(item, k))}
+            values = tuple(v.model_copy(update=said) for v in found.values)
+            return Resolved(values, found.faults)
+        text, _ = tidy(item.label)
+        if item.id:
+            return self._id_and_label(item, text, field)
+        if is_blank(text):
+            return _blank(item.label, text)
         found = self._term(text, item.label, field, organisms)
         if any(v.id for v in found.values):
-            return found
+            return _as_written(found, item.written)
         # Words on purpose: nothing is wrong with them but that no ontology has them.
         value = Value(label=item.label, written=_other(item, item.label))
         return Resolved((value,), tuple(_on_purpose(f, item.label) for f in found.faults))
 
-    def _id_and_label(self, item: written_as.Term, field: SchemaField) -> Resolved:
-        term = self.ontology.term(item.id)
-        value = Value(
-            label=item.label,
-            id=item.id,
-            written=_other(item, item.label),
-            ontology=item.id.partition(":")[0],
-        )
+    def _id_and_label(self, item: written_as.Term, text: str, field: SchemaField) -> Resolved:
+        term = self._with_id(_as_id(item.id) or item.id)
         if term is None:
+            value = Value(
+                label=item.label,
+                id=item.id,
+                written=_other(item, item.label),
+                ontology=item.id.partition(":")[0],
+            )
             return Resolved((value,), (self._unknown_id(item.id, field),))
         written = item.written or item.label
         faults = [*self._wrong_ontology(term, field), *self._obsolete(term)]
         rewrite = SAME
-        if compared(fold(item.label)) != compared(fold(term.label)):
-            if fold(item.label) in {fold(s) for s in term.synonyms}:
-                what = f"`{item.label}` is another word for {_named(term)}."
-                faults.append(Fault("term-synonym", "info", what, f"Write `{term.label}`."))
+        label = f"`{shown(item.label)}`"
+        if _is_label(item.label, term):
+            if (item.id, item.label) != (term.id, term.label):
+                what = f"{item.id} `{shown(item.label)}` is {_named(term)}."
+                faults.append(Fault("term-case", "info", what))
                 rewrite = _as_term(term, written)
-            else:
-                what = f"{item.id} is `{term.label}`, not `{item.label}`."
-                remedy = "Correct the id or the label."
-                faults.append(Fault("term-label-differs", "error", what, remedy))
-        elif item.label != term.label:
-            faults.append(Fault("term-case", "info", f"`{item.label}` is {_named(term)}."))
+        elif compared(fold(text)) in {compared(fold(s)) for s in term.synonyms}:
+            what = f"{label} is another word for {_named(term)}."
+            faults.append(Fault("term-synonym", "info", what, f"Write `{term.label}`."))
             rewrite = _as_term(term, written)
+        else:
+            what = f"{term.id} is `{term.label}`, not {label}."
+            remedy = "Correct the id or the label."
+            faults.append(Fault("term-label-differs", "error", what, remedy))
         return Resolved((self._value(term, written),), tuple(faults), rewrite)
 
     def _term(
@@ -192,12 +228,13 @@ class Resolver:
             return self._by_id(id_, item, field)
         found = self._called(text, field, organisms)
         if not found:
-            return self._several(text, item, field, organisms) or self._nothing(text, item, field)
+            several = self._several(text, item, field, organisms)
+            return several or self._nothing(text, item, field, organisms)
         term, how = found[0]
         if len(found) > 1:
-            what = f"`{item}` is said of {' and of '.join(_named(t) for t, _ in found)}."
+            what = f"`{shown(item)}` is said of {' and of '.join(_named(t) for t, _ in found)}."
             remedy = "Write the id of the one that is meant."
-            if {t.ontology for t, _ in found} <= set(ORGANISM_OF):
+            if not organisms and any(t.ontology in ORGANISM_OF for t, _ in found):
                 remedy = "Name the organism, or write the id of the one that is meant."
             fault = Fault("term-ambiguous", "error", what, remedy)
             return Resolved((Value(label=text, written=_unless(item, text)),), (fault,))
@@ -209,107 +246,131 @@ class Resolver:
         )
 
     def _by_id(self, id_: str, item: str, field: SchemaField) -> Resolved:
-        term = self.ontology.find(id_)
-        if not term:
+        term = self._with_id(id_)
+        if term is None:
             value = Value(label=id_, id=id_, written=_unless(item, id_), ontology=id_.split(":")[0])
             return Resolved((value,), (self._unknown_id(id_, field),))
-        faults = [*self._wrong_ontology(term[0], field), *self._obsolete(term[0])]
+        faults = [*self._wrong_ontology(term, field), *self._obsolete(term)]
         if not faults:
-            what = f"{id_} is `{term[0].label}`."
-            faults = [
-                Fault("term-id-alone", "info", what, "The label beside it is kinder to read.")
-            ]
-        value = self._value(term[0], item if item != term[0].id else term[0].label)
-        return Resolved((value,), tuple(faults), _as_term(term[0], term[0].label))
+            remedy = "The label beside it is kinder to read."
+            faults = [Fault("term-id-alone", "info", f"{id_} is `{term.label}`.", remedy)]
+        value = self._value(term, item if item != term.id else term.label)
+        return Resolved((value,), tuple(faults), _as_term(term, term.label))
+
+    def _with_id(self, id_: str) -> Term | None:
+        """The term with an id, however the id is cased."""
+        return self.ontology.term(id_) or next(
+            (t for t in self.ontology.find(id_) if t.id.casefold() == id_.casefold()), None
+        )
 
     def _called(
         self, text: str, field: SchemaField, organisms: frozenset[str]
     ) -> list[tuple[Term, str]]:
         """The best terms called so, with how they were found; several where nobody can tell."""
-        name = compared(fold(text))
+        name = fold(text)
         ways = [("name", name), *(("plural", stem) for stem in plural_stems(name))]
         if stage := age_stage(name):
             ways.append(("age", stage))
         obsolete: list[tuple[Term, str]] = []
         for how, variant in ways:
-            hits = [
-                t for t in self.ontology.find(variant) if self.ontology.allows(field.ontology, t)
-            ]
+            hits = [t for t in self._find(variant) if self.ontology.allows(field.ontology, t)]
             live = [t for t in hits if not t.deprecated]
             if best := _fittest(live, variant, organisms):
                 return [(t, how) for t in best]
             obsolete += [(t, how) for t in _fittest(hits, variant, organisms)]
         return obsolete[:1]
 
+    def _find(self, text: str) -> list[Term]:
+        """The terms called so, with dashes and quotes as they are written or else plain."""
+        return self.ontology.find(text) or self.ontology.find(compared(text))
+
     def _several(
         self, text: str, item: str, field: SchemaField, organisms: frozenset[str]
     ) -> Resolved | None:
         """A text that lists terms: `lung, brain`. None where its parts are no terms either."""
-        parts = [p for p in _SEPARATORS.split(text) if p]
-        if len(parts) < 2:
-            return None
-        each = [self._term(p, p, field, organisms) for p in parts]
-        found = [bool(r.values[0].id) for r in each]
-        if not all(found):
-            return None
-        values = tuple(v for r in each for v in r.values)
-        faults = tuple(f for r in each for f in r.faults if f.severity != "info")
-        return _listed(
-            item,
-            values,
-            faults,
-            field,
-            [_rewritten(r, p) for r, p in zip(each, parts, strict=True)],
-        )
+        for parts in listed(text):
+            # Looked up first: what a part that is no term may mean costs more to find out.
+            if not all(_as_id(p) or self._called(p, field, organisms) for p in parts):
+                continue
+            each = {p: self._term(p, p, field, organisms) for p in parts}
+            if not all(r.values[0].id for r in each.values()):
+                continue
+            values = tuple(v for r in each.values() for v in r.values)
+            faults = tuple(f for r in each.values() for f in r.faults if f.severity != "info")
+            rewrite = [_rewritten(r, p) for p, r in each.items()]
+            return _listed(item, values, faults, field, rewrite)
+        return None
 
-    def _nothing(self, text: str, item: str, field: SchemaField) -> Resolved:
+    def _nothing(
+        self, text: str, item: str, field: SchemaField, organisms: frozenset[str]
+    ) -> Resolved:
         """No term is called so: say what it is instead, or what may be meant."""
         value = Value(label=text, written=_unless(item, text))
-        fault = self._elsewhere(text, field) or self._composite(text, field)
+        fault = (
+            self._of_another_organism(text, field, organisms)
+            or self._elsewhere(text, field)
+            or self._composite(text, field)
+        )
         if fault is None:
-            near = self.ontology.nearest(text, field.ontology)
+            near = self.ontology.nearest(compared(text), field.ontology)
             asked = " or ".join(f"`{t.label}` ({t.id})" for t in near)
             remedy = f"Did you mean {asked}?" if near else ""
-            what = f"`{text}` is the name of no term of {_ontologies(field)}."
-            alone = f"If no ontology has it, write {{label: {flow(text)}}}."
+            what = f"`{shown(text)}` is the name of no term of {_ontologies(field)}."
+            alone = f"If no ontology has it, write {{label: {flow(shown(text))}}}."
             fault = Fault("term-unknown", "error", what, remedy, alone)
         return Resolved((value,), (fault,))
 
+    def _of_another_organism(
+        self, text: str, field: SchemaField, organisms: frozenset[str]
+    ) -> Fault | None:
+        """A stage of life that other organisms have: `8 weeks` of a human."""
+        found = self._called(text, field, frozenset()) if organisms else []
+        if not found:
+            return None
+        term = found[0][0]
+        what = f"`{shown(text)}` is {_named(term)}, {_kind(term)}, but the organism is another."
+        remedy = "Correct the organism, or take a stage of its own."
+        return Fault("stage-organism", "error", what, remedy)
+
     def _elsewhere(self, text: str, field: SchemaField) -> Fault | None:
         """The words name a term, but of another kind: `lung` as a disease."""
-        hits = [t for t in self.ontology.find(compared(text)) if not t.deprecated]
-        for term in hits:
-            return self._wrong_ontology(term, field)[0]
-        return None
+        alien = self._alien(text, field)
+        return self._wrong_ontology(alien, field)[0] if alien else None
+
+    def _alien(self, text: str, field: SchemaField) -> Term | None:
+        """A term in use that is called so and that the field does not take."""
+        hits = (t for t in self._find(text) if not t.deprecated)
+        return next((t for t in hits if not self.ontology.allows(field.ontology, t)), None)
 
     def _composite(self, text: str, field: SchemaField) -> Fault | None:
         """Words that say two things: `mouse embryo`."""
         words = text.split(" ")
-        for left, right in ((words[:i], words[i:]) for i in range(len(words) - 1, 0, -1)):
-            a, b = " ".join(left), " ".join(right)
-            for mine, other in ((b, a), (a, b)):
-                term = next(iter(self._called(mine, field, frozenset())), None)
-                alien = next(
-                    (t for t in self.ontology.find(compared(other)) if not t.deprecated), None
-                )
-                if term and alien and not self.ontology.allows(field.ontology, alien):
-                    what = f"`{text}` says two things: `{other}` is {_kind(alien)}."
-                    remedy = f"Write `{term[0].label}` ({term[0].id}) here, and `{other}` where it belongs."
+        if len(words) > _COMPOSITE_WORDS:
+            return None
+        for i in range(len(words) - 1, 0, -1):
+            left, right = " ".join(words[:i]), " ".join(words[i:])
+            for mine, other in ((right, left), (left, right)):
+                found = self._called(mine, field, frozenset())
+                alien = self._alien(other, field)
+                if found and alien:
+                    term = found[0][0]
+                    what = f"`{shown(text)}` says two things: `{other}` is {_kind(alien)}."
+                    remedy = f"Write {_named(term)} here, and `{other}` where it belongs."
                     return Fault("value-composite", "error", what, remedy)
         return None
 
     def _unknown_id(self, id_: str, field: SchemaField) -> Fault:
         prefix = id_.partition(":")[0]
         if prefix not in ONTOLOGIES:
-            what = f"`{id_}` is of an ontology that the portal does not have."
+            what = f"`{shown(id_)}` is of an ontology that the portal does not have."
             return Fault("term-id-unchecked", "warning", what, f"It has {', '.join(ONTOLOGIES)}.")
         if prefix not in {name.partition(":")[0] for name in field.ontology}:
-            what = f"`{id_}` is {ONTOLOGIES[prefix]}; the field takes {_ontologies(field)}."
+            what = f"`{shown(id_)}` is {ONTOLOGIES[prefix]}; the field takes {_ontologies(field)}."
             return Fault("term-wrong-ontology", "error", what)
         if prefix in WHOLE:
-            what = f"{prefix} {self.ontology.versions.get(prefix, '')} has no term `{id_}`."
+            what = f"{prefix} {self.ontology.versions.get(prefix, '')} has no term `{shown(id_)}`."
             return Fault("term-id-unknown", "error", what, "Look it up with `portal terms`.")
-        what = f"`{id_}` is not in the part of {prefix} that the portal has, so it is not checked."
+        what = f"`{shown(id_)}` is not in the part of {prefix} that the portal has, so it is not checked."
         return Fault("term-id-unchecked", "info", what)
 
     def _wrong_ontology(self, term: Term, field: SchemaField) -> list[Fault]:
@@ -323,8 +384,11 @@ class Resolver:
     def _obsolete(self, term: Term) -> list[Fault]:
         if not term.deprecated:
             return []
-        new = self.ontology.term(term.replaced_by) if term.replaced_by else None
-        named = _named(new) if new else term.replaced_by
+        id_, passed = term.replaced_by, {term.id}
+        while (new := self.ontology.term(id_ or "")) and new.deprecated and id_ not in passed:
+            passed.add(new.id)  # what replaced it was replaced in its turn
+            id_ = new.replaced_by
+        named = _named(new) if new and not new.deprecated else None if new else id_
         remedy = f"It was replaced by {named}." if named else "No term replaces it."
         return [Fault("term-obsolete", "warning", f"{_named(term)} is obsolete.", remedy)]
 
@@ -342,10 +406,8 @@ def _as_id(text: str) -> str | None:
     """The CURIE that a text is, in any of the ways to write one; None for a name."""
     bare = match[1] if (match := _IRI.fullmatch(text)) else text
     match = _ID.fullmatch(bare)
-    known = {name.casefold(): name for name in ONTOLOGIES}
-    if not match or match[1].casefold() not in known:
-        return None
-    return f"{known[match[1].casefold()]}:{match[2]}"
+    prefix = _PREFIXES.get(match[1].casefold()) if match else None
+    return f"{prefix}:{match[2]}" if match and prefix else None
 
 
 def _fittest(terms: list[Term], name: str, organisms: frozenset[str]) -> list[Term]:
@@ -356,20 +418,26 @@ def _fittest(terms: list[Term], name: str, organisms: frozenset[str]) -> list[Te
         terms = mine or terms
     elif len({ORGANISM_OF[t.ontology] for t in terms if t.ontology in ORGANISM_OF}) > 1:
         return terms
-    exact = [t for t in terms if compared(fold(t.label)) == name]
+    exact = [t for t in terms if _is_label(name, t)]
     return exact or terms
+
+
+def _is_label(text: str, term: Term) -> bool:
+    """Whether a text is the label, but for case, white space, dashes and what `tidy` changes."""
+    said = {compared(fold(t)) for t in (text, tidy(text)[0])}
+    return compared(fold(term.label)) in said
 
 
 def _how(how: str, item: str, term: Term) -> list[Fault]:
     """How a text came to its term, where that is worth a word."""
-    named = f"`{item}` is {_named(term)}."
+    named = f"`{shown(item)}` is {_named(term)}."
     if how == "plural":
         return [Fault("term-plural", "info", named, f"Write `{term.label}`.")]
     if how == "age":
         return [Fault("term-age", "info", named, f"Write `{term.label}`.")]
     if item == term.label:
         return [Fault("term-without-id", "info", named, "The id beside it makes that certain.")]
-    if compared(fold(tidy(item)[0])) == compared(fold(term.label)):
+    if _is_label(item, term):
         return [Fault("term-case", "info", named, f"Write `{term.label}`.")]
     return [Fault("term-synonym", "info", named, f"Write `{term.label}`.")]
 
@@ -378,7 +446,7 @@ def _on_purpose(fault: Fault, label: str) -> Fault:
     """What is an error of a bare text is only told of `{label: …}`."""
     if fault.code != "term-unknown":
         return replace(fault, severity="warning")
-    what = f"No ontology term stands for `{label}`."
+    what = f"No ontology term stands for `{shown(label)}`."
     return Fault("term-none", "warning", what, fault.remedy)
 
 
@@ -396,7 +464,19 @@ def _ontologies(field: SchemaField) -> str:
 
 def _as_term(term: Term, written: str) -> dict[str, str]:
     said = {"id": term.id, "label": term.label}
-    return said if written == term.label else {**said, "written": written}
+    if written == term.label or len(written) > _LONGEST_WRITTEN:
+        return said
+    return {**said, "written": written}
+
+
+def _as_written(found: Resolved, written: str) -> Resolved:
+    """What was found for a label alone, with what its author wrote first."""
+    if not written or len(found.values) != 1:
+        return found
+    values = (found.values[0].model_copy(update={"written": written}),)
+    if found.rewrite is SAME:
+        return replace(found, values=values)
+    return replace(found, values=values, rewrite={**found.rewrite, "written": written})
 
 
 def _rewritten(found: Resolved, text: str) -> Any:
@@ -418,7 +498,7 @@ def _blank(item: str, text: str) -> Resolved:
     value = Value(label=UNKNOWN, written=_unless(item, UNKNOWN))
     if text.casefold() == UNKNOWN:
         return Resolved((value,))
-    what = f"`{item}` says that nobody knows."
+    what = f"`{shown(item)}` says that nobody knows."
     fault = Fault("value-blank-word", "warning", what, "Write `unknown`, or leave the key out.")
     return Resolved((value,), (fault,))
 
@@ -432,16 +512,28 @@ def _bare(item: bool | int | float, field: SchemaField) -> Resolved:
         what = f"`{str(item).lower()}` is a truth value, but the field is {_article(field)}."
         remedy = "A bare `yes` or `no` means that in YAML: put quotes around the word."
         return Resolved((value,), (Fault("value-type", "error", what, remedy),))
-    text = str(int(item)) if isinstance(item, float) and item.is_integer() else str(item)
-    if field.type in ("integer", "number"):
-        return _number(text, text, field)
-    value = Value(label=text)
+    if isinstance(item, float) and math.isnan(item):
+        return _blank("nan", "nan")
+    if isinstance(item, int) and item.bit_length() > _LARGEST_BITS:
+        value = Value(label=shown(hex(item), 20))
+        what = f"The number has more than {_LARGEST_BITS} bits."
+        return Resolved((value,), (Fault("number-invalid", "error", what),))
+    text = str(item)
+    is_whole = isinstance(item, float) and item.is_integer() and abs(item) < _EXACT
+    whole = str(int(item)) if is_whole else text
     if field.type in ("text", "gene"):
-        return Resolved((value,))
-    if field.type in ("enum", "date"):
-        return _enum(text, text, field) if field.type == "enum" else _date(text, text, field)
-    what = f"`{text}` is a number, but the field is {_article(field)}."
-    return Resolved((value,), (Fault("value-type", "error", what, "Write its name or its id."),))
+        return Resolved((Value(label=text),))
+    if field.type == "term":
+        what = f"`{text}` is a number, but the field is {_article(field)}."
+        fault = Fault("value-type", "error", what, "Write its name or its id.")
+        return Resolved((Value(label=text),), (fault,))
+    if field.type == "enum":
+        text = whole if _allowed(text, field) is None and _allowed(whole, field) else text
+        return _enum(text, text, field)
+    found = _READERS[field.type](whole, whole, field)
+    if field.type in _NUMBERS:  # how YAML or JSON writes a number is nobody's fault
+        return Resolved(found.values, tuple(f for f in found.faults if f.code != "number-form"))
+    return found
 
 
 def _article(field: SchemaField) -> str:
@@ -457,7 +549,8 @@ def _listed(
     field: SchemaField,
     rewrite: list[Any],
 ) -> Resolved:
-    names = ", ".join(f"`{v.label}`" for v in values)
+    names = shown(", ".join(f"`{v.label}`" for v in values))
+    item = shown(item)
     if not field.many:
         what = f"`{item}` names {len(values)} values ({names}), but the field takes one."
         return Resolved(values, (*faults, Fault("list-not-allowed", "error", what)))
@@ -482,23 +575,22 @@ def _enum(text: str, item: str, field: SchemaField) -> Resolved:
         if value == item:
             return Resolved((said,))
         code = "value-case" if fold(value) == fold(text) else "value-alias"
-        fault = Fault(code, "info", f"`{item}` is `{value}` here.", f"Write `{value}`.")
+        fault = Fault(code, "info", f"`{shown(item)}` is `{value}` here.", f"Write `{value}`.")
         return Resolved((said,), (fault,), value)
-    parts = [p for p in _SEPARATORS.split(text) if p]
-    known = [_allowed(p, field) for p in parts]
-    if len(parts) > 1 and all(known):
-        chosen = [k for k in known if k]
-        values = tuple(Value(label=k, written=_unless(item, k)) for k in chosen)
-        return _listed(item, values, (), field, chosen)
+    for parts in listed(text):
+        chosen = [k for p in parts if (k := _allowed(p, field)) is not None]
+        if len(chosen) == len(parts):
+            values = tuple(Value(label=k, written=_unless(item, k)) for k in chosen)
+            return _listed(item, values, (), field, chosen)
     said = Value(label=text, written=_unless(item, text))
     near = _near(text, field)
     if field.open and not near:
         return Resolved((said,))
-    what = f"`{text}` is none of the field's values."
+    what = f"`{shown(text)}` is none of the field's values."
     if field.open:
         remedy = f"Did you mean `{near}`?"
         return Resolved((said,), (Fault("value-unusual", "warning", what, remedy),))
-    remedy = did_you_mean(text, field.values)
+    remedy = did_you_mean(shown(text), field.values)
     return Resolved((said,), (Fault("value-not-allowed", "error", what, remedy),))
 
 
@@ -516,36 +608,29 @@ def _near(text: str, field: SchemaField) -> str | None:
 
 def _number(text: str, item: str, field: SchemaField) -> Resolved:
     read = read_number(text)
-    said = Value(label=text, written=_unless(item, text))
+    said, text = Value(label=text, written=_unless(item, text)), shown(text)
     if read is None:
         what = f"`{text}` is not a number that can't be misread."
         fault = Fault("number-invalid", "error", what, "Write it in digits, for example 6518.")
         return Resolved((said,), (fault,))
     number, unit = read
-    whole = number.is_integer() and abs(number) < 2**53
-    shown = str(int(number)) if whole else repr(number)
-    faults = []
     if unit and compared(fold(unit)) not in _units(field):
-        what = f"`{text}` is in {unit}; the field is in {field.unit or 'plain numbers'}."
-        faults.append(Fault("number-unit", "error", what, "Convert it."))
-    if field.type == "integer" and not whole:
-        what = f"`{text}` is not a whole number."
-        faults.append(Fault("number-invalid", "error", what))
-    for limit, beyond, word in (
-        (field.minimum, field.minimum is not None and number < field.minimum, "less"),
-        (field.maximum, field.maximum is not None and number > field.maximum, "more"),
-    ):
-        if beyond:
-            what = f"`{text}` is {word} than {limit:g}."
-            faults.append(Fault("number-range", "error", what))
-    value = Value(label=shown, written=_unless(item, shown))
-    if faults:
+        what = f"`{text}` is in {shown(unit)}; the field is in {field.unit or 'plain numbers'}."
+        return Resolved((said,), (Fault("number-unit", "error", what, "Convert it."),))
+    plain: float | int = int(number) if number.is_integer() and abs(number) < _EXACT else number
+    faults = []
+    if field.type == "integer" and isinstance(plain, float):
+        what = "too large" if number.is_integer() else "not a whole number"
+        faults.append(Fault("number-invalid", "error", f"`{text}` is {what}."))
+    if field.minimum is not None and number < field.minimum:
+        faults.append(Fault("number-range", "error", f"`{text}` is less than {field.minimum:g}."))
+    if field.maximum is not None and number > field.maximum:
+        faults.append(Fault("number-range", "error", f"`{text}` is more than {field.maximum:g}."))
+    value = Value(label=repr(plain), written=_unless(item, repr(plain)))
+    if faults or item == value.label:
         return Resolved((value,), tuple(faults))
-    if item == shown:
-        return Resolved((value,))
-    plain: float | int = int(number) if whole else number
-    fault = Fault("number-form", "info", f"`{item}` is {shown}.", f"Write {shown}.")
-    return Resolved((value,), (fault,) if str(item) != repr(plain) else (), plain)
+    what = f"`{shown(item)}` is {value.label}."
+    return Resolved((value,), (Fault("number-form", "info", what, f"Write {value.label}."),), plain)
 
 
 def _units(field: SchemaField) -> set[str]:
@@ -559,12 +644,12 @@ def _date(text: str, item: str, field: SchemaField) -> Resolved:
     read = read_date(text)
     if read is None:
         said = Value(label=text, written=_unless(item, text))
-        what = f"`{text}` is not a date that can't be misread."
+        what = f"`{shown(text)}` is not a date that can't be misread."
         return Resolved((said,), (Fault("date-invalid", "error", what, "Write YYYY-MM-DD."),))
     said = Value(label=read, written=_unless(item, read))
     if item == read:
         return Resolved((said,))
-    fault = Fault("date-form", "info", f"`{item}` is {read}.", f"Write {read}.")
+    fault = Fault("date-form", "info", f"`{shown(item)}` is {read}.", f"Write {read}.")
     return Resolved((said,), (fault,), read)
 
 
@@ -581,7 +666,7 @@ def _boolean(text: str, item: str, field: SchemaField) -> Resolved:
     word = text.casefold()
     if word not in (*_TRUE, *_FALSE):
         said = Value(label=text, written=_unless(item, text))
-        what = f"`{text}` is neither yes nor no."
+        what = f"`{shown(text)}` is neither yes nor no."
         return Resolved((said,), (Fault("value-not-allowed", "error", what, "Write yes or no."),))
     label = "yes" if word in _TRUE else "no"
     return Resolved((Value(label=label, written=_unless(item, label)),))

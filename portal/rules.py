@@ -9,19 +9,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from portal.ontology import Ontology, Term, fold
+from portal.ontology import OURS, Ontology, Term, fold
 from portal.record import UNKNOWN, Value
 from portal.resolve import ORGANISM_OF, Fault, Resolver
-from portal.schema import Schema
-from portal.tidy import is_blank
+from portal.schema import Schema, SchemaField
+from portal.tidy import is_blank, listed
 
 __all__ = ["suspicions"]
 
 HEALTHY = "PATO:0000461"
-_SAYS_HEALTHY = re.compile(r"\b(healthy|non-?diseased|disease-free|unaffected)\b", re.IGNORECASE)
+_ASSAYS = frozenset({"EFO", "OBI", OURS})
+"""Ontologies of assays and instruments, which any field that speaks of an assay may name."""
+_SAYS_HEALTHY = re.compile(
+    r"(?<!non-)(?<!not )\b(healthy|non-?diseased|disease-free|unaffected)\b", re.IGNORECASE
+)
 _BRACKETED = re.compile(r"[(\[]\s*([^()\[\]]{1,20}?)\s*[)\]]|\b(nan)\b", re.IGNORECASE)
-_PARTS = re.compile(r"\s*[|;/,+&]\s*|\s+(?:and|with)\s+", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_][\w.'-]*")
+_LONGEST_NAME = 3
+"""Words in the name of an organism: `naked mole rat`."""
 
 Values = Mapping[str, Sequence[Value]]
 Place = tuple[str, ...]
@@ -37,7 +42,7 @@ def suspicions(
     yield from ((("title",), f) for f in _blank_in_title(title))
     yield from _misplaced(values, schema, resolver)
     yield from _stage_and_organism(values)
-    yield from _technology_and_assay(values, ontology)
+    yield from _technology_and_assay(values, schema, ontology)
 
 
 def _title_and_disease(title: str, values: Values) -> Iterator[Fault]:
@@ -59,11 +64,7 @@ def _title_and_organism(title: str, values: Values, ontology: Ontology) -> Itera
     if not known:
         return
     related = known | {a for id_ in known for a in ontology.all_above(id_)}
-    named: dict[str, Term] = {}
-    for word in _WORD.findall(title):
-        for term in ontology.find(word):
-            if term.ontology == "NCBITaxon" and fold(word) != fold(term.id):
-                named.setdefault(word, term)
+    named = _organisms_in(title, ontology)
     if named and not any(
         t.id in related or known & ontology.all_above(t.id) for t in named.values()
     ):
@@ -71,6 +72,27 @@ def _title_and_organism(title: str, values: Values, ontology: Ontology) -> Itera
         labels = ", ".join(v.label for v in values["organism"])
         what = f"The title says `{word}` ({term.label}), the organism is `{labels}`."
         yield Fault("title-organism", "warning", what, "Correct whichever is wrong.")
+
+
+def _organisms_in(title: str, ontology: Ontology) -> dict[str, Term]:
+    """The organisms that a title names, by its words; a guinea pig is no pig."""
+    words = _WORD.findall(title)
+    named: dict[str, Term] = {}
+    for i, word in enumerate(words):
+        if not _organism(word, ontology):
+            continue
+        around = (
+            " ".join(words[start : start + n])
+            for n in range(_LONGEST_NAME, 0, -1)
+            for start in range(max(i - n + 1, 0), i + 1)
+        )
+        said, term = next((s, t) for s in around if (t := _organism(s, ontology)))
+        named[said] = term
+    return named
+
+
+def _organism(name: str, ontology: Ontology) -> Term | None:
+    return next((t for t in ontology.find(name) if t.ontology == "NCBITaxon"), None)
 
 
 def _blank_in_title(title: str) -> Iterator[Fault]:
@@ -92,15 +114,22 @@ def _misplaced(values: Values, schema: Schema, resolver: Resolver) -> Iterator[t
             if value.label in field.values or value.label == UNKNOWN:
                 continue
             for other, taken in terms.items():
-                parts = [p for p in _PARTS.split(value.label) if p]
-                found = [resolver.term_of(p, taken) for p in parts]
-                if found and all(found):
-                    named = " and ".join(f"`{t.label}` ({t.id})" for t in found if t)
-                    what = f"{field.label or name}: `{value.label}` is {named}."
+                if named := _terms_in(value.label, taken, resolver):
+                    said = " and ".join(f"`{t.label}` ({t.id})" for t in named)
+                    what = f"{field.label or name}: `{value.label}` is {said}."
                     remedy = f"It belongs into `{other}`; was a column shifted?"
                     fault = Fault("value-in-wrong-field", "warning", what, remedy)
                     yield ("metadata", name), fault
                     break
+
+
+def _terms_in(text: str, field: SchemaField, resolver: Resolver) -> list[Term]:
+    """The terms that a text names in a field, all of them; none where a part is no such term."""
+    for parts in ([text], *listed(text)):
+        found = [t for p in parts if (t := resolver.term_of(p, field))]
+        if len(found) == len(parts):
+            return [] if any(t.ontology in _ASSAYS for t in found) else found
+    return []
 
 
 def _stage_and_organism(values: Values) -> Iterator[tuple[Place, Fault]]:
@@ -118,11 +147,15 @@ def _stage_and_organism(values: Values) -> Iterator[tuple[Place, Fault]]:
             )
 
 
-def _technology_and_assay(values: Values, ontology: Ontology) -> Iterator[tuple[Place, Fault]]:
+def _technology_and_assay(
+    values: Values, schema: Schema, ontology: Ontology
+) -> Iterator[tuple[Place, Fault]]:
     """The technology is one platform, the assay is of another."""
     assays = [v for v in values.get("assay", ()) if v.id]
+    field = schema.fields.get("technology", SchemaField())
     for value in values.get("technology", ()):
-        named = {t.id for t in ontology.find(value.label) if t.ontology in ("EFO", "portal")}
+        names = (value.label, *field.values.get(value.label, ()))
+        named = {t.id for name in names for t in ontology.find(name) if t.ontology in _ASSAYS}
         if not named or not assays:
             continue
         if not any(_related(a.id or "", named, ontology) for a in assays):

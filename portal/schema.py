@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from portal.errors import Problem, ProblemsError, did_you_mean
 from portal.ontology import ONTOLOGIES
 from portal.resources import default_schema, shipped_schema, shipped_schemas
+from portal.tidy import shown
 from portal.yamlfile import Loc, read_yaml
 
 __all__ = ["Schema", "SchemaField", "Slot", "load_schema", "read_schema"]
@@ -30,6 +31,8 @@ _SLOT = re.compile(
     r"attrs(:[^:]+)*|tables:[^:]+:(obs|var)|(images|labels|shapes|points|tables)(:[^:]+)?"
 )
 _NUMBERS = ("integer", "number")
+_DEEPEST = 20
+"""So many schemas may extend one another."""
 SLOT_HELP = (
     "Slots are `attrs`, `attrs:<key>`, `tables:<table>:obs`, `tables:<table>:var`, and `images`, "
     "`labels`, `shapes`, `points`, `tables`, alone or with an element's name."
@@ -42,6 +45,12 @@ def _field_name(text: str) -> str:
     return text
 
 
+def _slot_name(text: str) -> str:
+    if not _SLOT.fullmatch(text):
+        raise ValueError(f"`{text[:80]}` is no slot. {SLOT_HELP}")
+    return text
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -49,6 +58,10 @@ def _listed(value: Any) -> Any:
 def _with_synonyms(value: Any) -> Any:
     """`[RNA, protein]` and `{RNA: [transcriptome], protein: null}` are both allowed."""
     if isinstance(value, list):
+        if any(isinstance(v, bool) for v in value):
+            raise ValueError(
+                "a bare yes or no is a truth value in YAML: put quotes around the word"
+            )
         return {str(v): () for v in value}
     if isinstance(value, dict):
         return {str(k): [] if v is None else _listed(v) for k, v in value.items()}
@@ -135,6 +148,9 @@ class Slot(_Part):
     """Of the axes of space, as the store must say it: `micrometer`."""
 
 
+Slots = dict[Annotated[str, AfterValidator(_slot_name)], Slot]
+
+
 class Schema(_Part):
     """`schema.yaml`: the metadata fields of a portal, in the order in which they are shown, and
     the slots of its objects."""
@@ -145,14 +161,7 @@ class Schema(_Part):
     extends: Annotated[str, Field(max_length=200)] = ""
     """A shipped schema's name, or a file beside this one."""
     fields: Fields = {}
-    slots: dict[str, Slot] = {}
-
-    @model_validator(mode="after")
-    def _slots_are_known(self) -> Schema:
-        for key in self.slots:
-            if not _SLOT.fullmatch(key):
-                raise ValueError(f"`{key[:80]}` is no slot. {SLOT_HELP}")
-        return self
+    slots: Slots = {}
 
     def places(self) -> Iterator[tuple[str, str]]:
         """Every (attribute path, field) in the order in which they are looked up."""
@@ -172,9 +181,9 @@ def load_schema(given: Schema | Path | str) -> Schema:
     if isinstance(given, str) and path.suffix not in (".yaml", ".yml"):
         known = shipped_schemas()
         if given not in known:
-            raise ProblemsError(
-                [_fault(given, "schema-missing", f"There is no schema `{given}`.", known)]
-            )
+            remedy = did_you_mean(given, known)
+            what = f"There is no schema `{given}`."
+            raise ProblemsError([_fault(given, "schema-missing", what, remedy)])
         path = shipped_schema(given)
     schema, problems = read_schema(path)
     if schema is None or any(p.severity == "error" for p in problems):
@@ -193,35 +202,46 @@ def read_schema(
     return _read(path, shown_as or str(path), ())
 
 
-def _read(path: Path, shown: str, trail: tuple[Path, ...]) -> tuple[Schema | None, list[Problem]]:
-    schema, problems, lines = read_yaml(path, Schema, shown_as=shown)
+def _read(path: Path, file: str, trail: tuple[Path, ...]) -> tuple[Schema | None, list[Problem]]:
+    schema, problems, lines = read_yaml(path, Schema, shown_as=file)
     if schema is None:
         return None, problems
     if schema.extends:
-        base, found = _base(schema.extends, path, shown, lines, (*trail, path.resolve()))
+        base, found = _base(schema.extends, path, file, lines, (*trail, path.resolve()))
         problems += found
         schema = _merged(base, schema) if base else schema
-    return schema, [*problems, *_faults(schema, shown, lines)]
+    told = {(p.code, p.what) for p in problems}  # what a base says wrong is told of the base
+    faults = [p for p in _faults(schema, file, lines) if (p.code, p.what) not in told]
+    return schema, [*problems, *faults]
 
 
 def _base(
-    name: str, path: Path, shown: str, lines: Mapping[Loc, int], trail: tuple[Path, ...]
+    name: str, path: Path, file: str, lines: Mapping[Loc, int], trail: tuple[Path, ...]
 ) -> tuple[Schema | None, list[Problem]]:
-    where = f"{shown}:{lines.get(('extends',), 1)}"
+    where = f"{file}:{lines.get(('extends',), 1)}"
     known = shipped_schemas()
-    if name in known:
-        base = shipped_schema(name)
-    else:
-        base = (path.parent / name).resolve()
-        inside = base.is_relative_to(path.parent.resolve()) and base.suffix in (".yaml", ".yml")
-        if not inside or not base.is_file():
-            what = f"`extends` names `{name}`, which is neither a shipped schema nor a file here."
-            return None, [_fault(where, "schema-missing", what, known)]
+    base = shipped_schema(name) if name in known else _beside(path, name)
+    if base is None:
+        what = f"`extends` names `{shown(name)}`, which is no shipped schema and no file here."
+        return None, [_fault(where, "schema-missing", what, did_you_mean(name, known))]
     if base.resolve() in trail:
         circle = " → ".join(p.name for p in (*trail, base))
         what = f"`extends` leads in a circle: {circle}."
         return None, [_fault(where, "schema-cycle", what)]
-    return _read(base, base.name, trail)
+    if len(trail) > _DEEPEST:
+        what = f"More than {_DEEPEST} schemas extend one another."
+        return None, [_fault(where, "schema-cycle", what, "Put some of them together.")]
+    return _read(base, base.name if name in known else str(Path(file).parent / name), trail)
+
+
+def _beside(path: Path, name: str) -> Path | None:
+    """The file of this name in the folder of `path` or below it, None where there is none."""
+    try:
+        file = (path.parent / name).resolve()
+        inside = file.is_relative_to(path.parent.resolve()) and file.suffix in (".yaml", ".yml")
+        return file if inside and file.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have
+        return None
 
 
 def _merged(base: Schema, own: Schema) -> Schema:
@@ -231,6 +251,8 @@ def _merged(base: Schema, own: Schema) -> Schema:
         said = {k: getattr(new, k) for k in new.model_fields_set}
         if isinstance(new, Slot) and isinstance(old, Slot):
             said["fields"] = merge(old.fields, new.fields)
+            if old.index and new.index:
+                said["index"] = over(old.index, new.index)
         return old.model_copy(update=said)
 
     def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -245,21 +267,24 @@ def _merged(base: Schema, own: Schema) -> Schema:
     return base.model_copy(update=said)
 
 
-def _faults(schema: Schema, shown: str, lines: Mapping[Loc, int]) -> Iterator[Problem]:
+def _faults(schema: Schema, file: str, lines: Mapping[Loc, int]) -> Iterator[Problem]:
     """What each key alone can't tell: keys that do not go together, a place claimed twice."""
 
     def where(*loc: str) -> str:
         at: Loc = loc
         while at and at not in lines:
             at = at[:-1]
-        return f"{shown}:{lines.get(at, 1)}"
+        return f"{file}:{lines.get(at, 1)}"
 
-    claimed: dict[str, str] = {}
-    for path, name in schema.places():
-        first = claimed.setdefault(path, name)
-        if first != name:
-            what = f"`{name}` is found in `{path}`, and so is `{first}`."
-            yield _fault(where("fields", name, "found_in"), "schema-place-twice", what)
+    claimed: dict[tuple[str, str], str] = {}
+    columns = ((c, name) for name, field in schema.fields.items() for c in field.obs)
+    for key, places in (("found_in", schema.places()), ("obs", columns)):
+        for place, name in places:
+            first = claimed.setdefault((key, place), name)
+            if first != name:
+                kind = "the column `" if key == "obs" else "`"
+                what = f"`{name}` is found in {kind}{place}`, and so is `{first}`."
+                yield _fault(where("fields", name, key), "schema-place-twice", what)
     labels: dict[str, str] = {}
     for name, field in schema.fields.items():
         first = labels.setdefault((field.label or name).casefold(), name)
@@ -268,8 +293,8 @@ def _faults(schema: Schema, shown: str, lines: Mapping[Loc, int]) -> Iterator[Pr
             yield _fault(where("fields", name), "schema-label-twice", what)
     for loc, field in _all_fields(schema):
         yield from (
-            _fault(where(*loc, key), code, what, known)
-            for key, code, what, known in _field_faults(field)
+            _fault(where(*loc, key), code, f"`{'.'.join(loc[1:])}`: {what}", remedy)
+            for key, code, what, remedy in _field_faults(field)
         )
 
 
@@ -283,15 +308,17 @@ def _all_fields(schema: Schema) -> Iterator[tuple[tuple[str, ...], SchemaField]]
             yield ("slots", key, "index"), slot.index
 
 
-def _field_faults(field: SchemaField) -> Iterator[tuple[str, str, str, list[str]]]:
-    """Key at fault, code, what is wrong, and the names that would be right."""
+def _field_faults(field: SchemaField) -> Iterator[tuple[str, str, str, str]]:
+    """Key at fault, code, what is wrong, and what to do."""
     if field.type == "term" and not field.ontology:
-        yield "type", "schema-field", "A term needs an `ontology`.", list(ONTOLOGIES)
+        remedy = f"Known: {', '.join(ONTOLOGIES)}."
+        yield "type", "schema-field", "A term needs an `ontology`.", remedy
     for name in field.ontology:
         prefix = match[1] if (match := _CURIE.fullmatch(name)) else name
         if prefix not in ONTOLOGIES:
             what = f"The portal has no ontology `{name}`."
-            yield "ontology", "schema-ontology-unknown", what, list(ONTOLOGIES)
+            remedy = did_you_mean(name, ONTOLOGIES)
+            yield "ontology", "schema-ontology-unknown", what, remedy
     for key, types in (
         ("ontology", ("term",)),
         ("values", ("enum",)),
@@ -300,19 +327,16 @@ def _field_faults(field: SchemaField) -> Iterator[tuple[str, str, str, list[str]
         ("minimum", _NUMBERS),
         ("maximum", _NUMBERS),
     ):
-        if getattr(field, key) not in ((), {}, "", None, False) and field.type not in types:
+        given = getattr(field, key) != SchemaField.model_fields[key].default
+        if given and field.type not in types:
             what = f"`{key}` belongs to the type {' or '.join(types)}, not to {field.type}."
-            yield key, "schema-field", what, []
+            yield key, "schema-field", what, ""
     if field.type == "enum" and not field.values:
-        yield "type", "schema-field", "An enumeration needs `values`.", []
+        yield "type", "schema-field", "An enumeration needs `values`.", ""
     if field.facet == "range" and field.type not in ("integer", "date"):
         what = "Only whole numbers and dates have a range."
-        yield "facet", "schema-field", what, []
+        yield "facet", "schema-field", what, ""
 
 
-def _fault(where: str, code: str, what: str, known: list[str] | None = None) -> Problem:
-    remedy = ""
-    if known:
-        word = what.split("`")[1] if "`" in what else ""
-        remedy = did_you_mean(word, known)
+def _fault(where: str, code: str, what: str, remedy: str = "") -> Problem:
     return Problem(code=code, severity="error", where=where, what=what, remedy=remedy)

@@ -236,20 +236,21 @@ class _Slots:
 
     def _categories(self, where: str, column: Column, field: SchemaField) -> Iterator[Problem]:
         """One problem a kind of fault, however many categories have it."""
-        by_code: dict[tuple[str, Severity], list[tuple[str, str]]] = {}
+        by_code: dict[tuple[str, Severity], list[str]] = {}
         for text in column.categories or ():
             for fault in self.resolver.resolve(text, field, organisms=self.organisms).faults:
                 if fault.code == "term-without-id":
                     continue  # a category is a label: there is no place for an id
-                by_code.setdefault((fault.code, fault.severity), []).append((text, fault.remedy))
+                said = f"{fault.what} {fault.remedy}".strip()
+                by_code.setdefault((fault.code, fault.severity), []).append(said)
         read = len(column.categories or ())
         n = column.n_categories or read
         if n > read:
             what = f"Of the {n:,} values of `{column.name}` the first {read:,} are checked."
             yield _problem("column-unchecked", "info", where, what)
         for (code, severity), told in by_code.items():
-            few = "; ".join(f"`{t}`. {r}".strip() for t, r in told[:_SHOWN])
-            more = f" (and {len(told) - _SHOWN} more)" if len(told) > _SHOWN else ""
+            more = f" And {len(told) - _SHOWN} more." if len(told) > _SHOWN else ""
+            few = " ".join(told[:_SHOWN])
             what = f"{len(told)} of {n} categories of `{column.name}`: {few}{more}"
             yield _problem(code, severity, where, what)
 
@@ -259,6 +260,8 @@ class _Slots:
         where = f"{self.name}/{kind}"
         if slot.required and not chosen:
             what = f"There is no element `{key}`, which the schema requires."
+            if name == "*":
+                what = f"There are no {kind}, which the schema requires."
             yield _problem("element-missing", "error", where, what, _hint(name, of_kind))
         for asked in slot.elements:
             if asked not in of_kind:
@@ -284,8 +287,10 @@ class _Slots:
                 yield _problem("coordinate-system-missing", "error", where, what, hint)
         units = {t.unit for t in e.transformations if t.unit}
         if slot.unit and units != {slot.unit}:
-            what = f"The unit of its axes is {' and '.join(sorted(units)) or 'not stated'}, "
-            yield _problem("unit-wrong", "error", where, f"{what}not {slot.unit}.")
+            what = f"The unit of its axes is {' and '.join(sorted(units))}, not {slot.unit}."
+            if not units:
+                what = f"The unit of its axes is not stated; it must be {slot.unit}."
+            yield _problem("unit-wrong", "error", where, what)
         if slot.fields or slot.closed:
             yield from self._columns(where, slot, e.columns)
 

@@ -6,14 +6,28 @@ letter that only looks like another.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
-__all__ = ["age_stage", "compared", "is_blank", "plural_stems", "read_date", "read_number", "tidy"]
+__all__ = [
+    "age_stage",
+    "compared",
+    "is_blank",
+    "listed",
+    "plural_stems",
+    "read_date",
+    "read_number",
+    "shown",
+    "tidy",
+]
 
+# Soft hyphens, zero-width characters, directions of writing, controls, halves of characters.
 _INVISIBLE = re.compile(
-    r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u0000-\u0008\u000e-\u001f]"
+    r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
+    r"\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\ud800-\udfff]"
 )
 _SPACES = re.compile(r"[^\S \n]")
 _DASHES = str.maketrans(
@@ -26,6 +40,7 @@ _LOOKALIKES = {
     ),  # Cyrillic
     **dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEZHIKMNOPTYXo", strict=True)),  # Greek
 }
+_AS_LATIN = str.maketrans(_LOOKALIKES)
 _LATIN = re.compile(r"[A-Za-z]")
 _BLANK = frozenset(
     [
@@ -63,12 +78,17 @@ _BLANK = frozenset(
     "no data",
     "to be determined",
 }
+# How values are listed in a text, the safest way first: `H&E` may be one of them.
+_SEPARATORS = (
+    re.compile(r"\s*[|;,]\s*"),
+    re.compile(r"\s*[|;/,+&]\s*|\s+(?:and|with)\s+", re.IGNORECASE),
+)
 _NUMBER = re.compile(
-    r"([+-]?)(\d{1,3}(?:[,\u202f\u00a0 ]\d{3})+|\d+)(\.\d+)?(?:[eE]([+-]?\d{1,2}))?"
+    r"([+-]?)([1-9]\d{0,2}([,\u202f\u00a0 ])\d{3}(?:\3\d{3})*|\d+)(\.\d+)?(?:[eE]([+-]?\d{1,3}))?"
 )
 _UNIT = re.compile(r"\s*([^\d\s].*)")
 _DATES = (
-    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y",
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y",
     "%B %d %Y", "%b %d %Y",
 )  # fmt: skip
 _AGE = re.compile(
@@ -82,7 +102,7 @@ def tidy(text: str) -> tuple[str, tuple[str, ...]]:
     """`text` as it is compared and shown, and in words what was wrong with it.
 
     White space becomes single spaces, invisible characters go, letters that look like Latin
-    ones become these inside words that have Latin ones, dots at the end go.
+    ones become these among Latin ones, dots at the end go.
     """
     faults = []
     visible = _INVISIBLE.sub("", text)
@@ -93,9 +113,9 @@ def tidy(text: str) -> tuple[str, tuple[str, ...]]:
     spaced = " ".join(visible.split())
     if not faults and spaced != visible:
         faults.append("too much white space")
-    words = [_latin(word) for word in unicodedata.normalize("NFC", spaced).split(" ")]
-    plain = " ".join(words)
-    if plain != unicodedata.normalize("NFC", spaced):
+    composed = unicodedata.normalize("NFC", spaced)
+    plain = unicodedata.normalize("NFC", " ".join(_latin(composed.split(" "))))
+    if plain != composed:
         faults.append("letters of another script that look like Latin ones")
     ended = _without_end(plain)
     if ended != plain:
@@ -103,23 +123,46 @@ def tidy(text: str) -> tuple[str, tuple[str, ...]]:
     return ended, tuple(faults)
 
 
-def _latin(word: str) -> str:
-    """A word of mixed script in Latin letters; full-width letters count as Latin."""
-    wide = "".join(
-        unicodedata.normalize("NFKC", c) if "\uff01" <= c <= "\uff5e" else c for c in word
-    )
-    if not _LATIN.search(wide):
-        return wide
-    return "".join(_LOOKALIKES.get(c, c) for c in wide)
+def _latin(words: Sequence[str]) -> Iterator[str]:
+    """Words of mixed script in Latin letters; full-width letters count as Latin.
+
+    A word of nothing but look-alikes is Latin where all others are: `T cell` with a Cyrillic T.
+    """
+    wide = ["".join(_narrow(c) for c in word) for word in words]
+    letters = ["".join(c for c in word if c.isalpha()) for word in wide]
+    others = [word for word in letters if not all(c in _LOOKALIKES for c in word)]
+    among_latin = bool(others) and all(map(_LATIN.search, others))
+    for word in wide:
+        yield word.translate(_AS_LATIN) if among_latin or _LATIN.search(word) else word
+
+
+def _narrow(char: str) -> str:
+    return unicodedata.normalize("NFKC", char) if "\uff01" <= char <= "\uff5e" else char
 
 
 def _without_end(text: str) -> str:
     """Without stops at the end, but for those of abbreviations (`E. coli sp.`) and `...`."""
-    bare = text.rstrip(".,;:")
+    bare = text.rstrip(".,;: ")
     last = bare.rpartition(" ")[2]
     if not bare or (text == bare + "." and (len(last) <= 3 or "." in last)):
         return text
-    return bare.rstrip()
+    return bare
+
+
+def shown(text: str, longest: int = 200) -> str:
+    """A text as messages show it: not too long, and what nobody sees spelt out."""
+    cut = text if len(text) <= longest else f"{text[:longest]}…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+
+
+def listed(text: str) -> Iterator[list[str]]:
+    """The ways to read a tidy text as a list of several things, the safest first."""
+    before: list[str] = []
+    for separator in _SEPARATORS:
+        parts = [part for part in separator.split(text) if part]
+        if len(parts) > 1 and parts != before:
+            yield parts
+        before = parts
 
 
 def compared(text: str) -> str:
@@ -136,18 +179,20 @@ def is_blank(text: str) -> bool:
 def read_number(text: str) -> tuple[float, str] | None:
     """A number as people write it (`6,518`, `18085.0`, `1.2e3`), and what follows: its unit.
 
-    None where it is none, or where a comma could be a decimal one (`6,5`).
+    None where it is none or too large for one, or where a comma could be a decimal one (`6,5`).
     """
+    text = compared(text)
     match = _NUMBER.match(text)
     if not match:
         return None
-    sign, whole, fraction, power = match.groups()
+    sign, whole, _, fraction, power = match.groups()
     rest = text[match.end() :]
     unit = "" if not rest.strip() else m[1] if (m := _UNIT.fullmatch(rest)) else None
     if unit is None or unit.startswith((",", ".", "-")):
         return None
     digits = re.sub(r"\D", "", whole)
-    return float(f"{sign}{digits}{fraction or ''}e{power or 0}"), unit.strip()
+    number = float(f"{sign}{digits}{fraction or ''}e{power or 0}")
+    return (number, unit.strip()) if math.isfinite(number) else None
 
 
 def read_date(text: str) -> str | None:
@@ -156,6 +201,8 @@ def read_date(text: str) -> str | None:
     None for what is no date, and for `10/05/2023`, which is one of two.
     """
     text = text.strip()
+    if re.fullmatch(r"\d{8}", text):
+        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
     if re.fullmatch(r"\d{4}(-\d{2})?", text):
         padded = (text + "-01-01")[:10]
         return text if _is_date(padded) else None

@@ -219,7 +219,7 @@ def build(
     shell = shell or bare_shell(base_url=settings.base_url)
     chosen = COLLECTIONS if collections is None else collections
     out.mkdir(parents=True, exist_ok=True)
-    return render_site(records, chosen, settings, out, shell, schema=schema, assets=ASSETS)
+    return render_site(records, chosen, settings, out, shell, schema=schema, assets=ASSETS).pages
 
 
 def compare_golden(made: str, name: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import re
+import string
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +12,19 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rapidfuzz import fuzz
 
 import portal.ontology
-from portal.ontology import OURS, Overlay, Term, fold, load_ontology, read_overlay
+from portal.ontology import (
+    ONTOLOGIES,
+    OURS,
+    WHOLE,
+    Overlay,
+    Term,
+    fold,
+    load_ontology,
+    read_overlay,
+)
 from tests.vocabularies import vocabulary
 
 FOLDER = Path(portal.ontology.__file__).parent / "data" / "ontologies"
@@ -286,3 +299,182 @@ print(time.process_time() - start, memory() - before)
     seconds, size = map(float, done.stdout.split())
     assert seconds < 0.3
     assert size < 60e6
+
+
+# -- what a field takes --------------------------------------------------------------------------
+
+
+def walked(id_, ontology) -> set[str]:
+    """Everything above a term, one step after another: parents and what replaced it."""
+    found, level = set(), {id_}
+    while level:
+        terms = [t for i in level if (t := ontology.term(i))]
+        level = {p for t in terms for p in (*t.parents, t.replaced_by) if p} - found
+        found |= level
+    return found - {id_}
+
+
+@settings(deadline=None)
+@given(
+    GRAPHS,
+    st.dictionaries(st.sampled_from(IDS), st.sampled_from(IDS), max_size=3),
+    st.lists(st.sampled_from([*IDS, "TEST", "OTHER", "TEST:none"]), max_size=3),
+)
+def test_a_field_takes_a_branch_and_all_below_it_whatever_the_graph(graph, replaced, allowed):
+    ontology = vocabulary(graph, replaced=replaced)
+    for id_ in IDS:
+        above = walked(id_, ontology)
+        assert ontology.all_above(id_) == above
+        term = ontology.term(id_)
+        assert term is not None
+        taken = any(a == "TEST" or a == id_ or a in above for a in allowed)
+        assert ontology.allows(allowed, term) == taken
+
+
+TABLE = sorted(load_ontology())
+IN_TABLE = st.integers(0, len(TABLE) - 1).map(TABLE.__getitem__)
+
+
+@settings(max_examples=300, deadline=None)
+@given(IN_TABLE, st.lists(IN_TABLE | st.sampled_from(sorted(ONTOLOGIES)), max_size=3))
+def test_a_field_takes_of_the_table_what_a_walk_over_it_finds(id_, allowed):
+    ontology = load_ontology()
+    above = walked(id_, ontology)
+    assert ontology.all_above(id_) == above
+    term = ontology.term(id_)
+    assert term is not None
+    assert ontology.allows(allowed, term) == bool({id_, term.ontology, *above} & {*allowed})
+    for root in sorted(above)[:3]:
+        assert ontology.allows([root], term)
+
+
+def test_children_are_the_terms_in_use_that_name_a_term_as_their_parent():
+    ontology = load_ontology()
+    below: dict[str, set[str]] = {}
+    for id_ in ontology:
+        term = ontology.term(id_)
+        assert term is not None
+        for parent in () if term.deprecated else term.parents:
+            below.setdefault(parent, set()).add(id_)
+    ids = [*list(below)[::97], "UBERON:0002048", "EFO:0022615", "EFO:0030005", "NCBITaxon:10090"]
+    for id_ in ids:
+        children = ontology.children(id_)
+        assert set(children) == below[id_]
+        said = [term.label for c in children if (term := ontology.term(c))]
+        assert said == sorted(said)
+    assert ontology.children("UBERON:9999999") == ()
+
+
+def test_every_ontology_in_the_tables_can_be_named_in_a_schema_and_the_whole_ones_are_there():
+    ontology = load_ontology()
+    used = {term.ontology for i in ontology if (term := ontology.term(i))}
+    assert used == set(ONTOLOGIES)
+    assert set(ontology.versions) >= WHOLE
+
+
+def test_a_name_that_looks_like_an_id_is_that_of_its_own_term():
+    """So that an id never means another term that is called so."""
+    ontology = load_ontology()
+    looks = re.compile(rf"({'|'.join(ONTOLOGIES)})[:_][a-z0-9.-]+", re.IGNORECASE)
+    names = [n for n in ontology._names["name"].to_pylist() if looks.fullmatch(n)]
+    assert names  # some obsolete terms are called like this
+    assert [n for n in names if [t.id.lower() for t in ontology.find(n)] != [n]] == []
+
+
+# -- what may be meant ---------------------------------------------------------------------------
+
+
+def mistyped(word: str, letters: random.Random) -> str:
+    """One letter changed, left out, doubled by another or put after the next."""
+    places = [i for i, c in enumerate(word) if c.isalpha()]
+    at = letters.choice(places)
+    other = letters.choice(string.ascii_lowercase)
+    return letters.choice(
+        [
+            word[:at] + other + word[at + 1 :],
+            word[:at] + word[at + 1 :],
+            word[:at] + other + word[at:],
+            word[:at] + word[at + 1 : at + 2] + word[at] + word[at + 2 :],
+        ]
+    )
+
+
+def in_use(prefix: str) -> list[Term]:
+    """The terms of an ontology that people may mistype: in use, with at least eight letters."""
+    ontology = load_ontology()
+    return [
+        term
+        for id_ in ontology
+        if (term := ontology.term(id_))
+        and term.ontology == prefix
+        and not term.deprecated
+        and sum(map(str.isalpha, term.label)) >= 8
+    ]
+
+
+@pytest.mark.parametrize("prefix", ["UBERON", "CL", "MONDO", "EFO", "HANCESTRO", "NCBITaxon"])
+def test_of_a_label_with_one_wrong_letter_the_right_term_is_suggested(prefix):
+    ontology, letters = load_ontology(), random.Random(20_000)
+    terms = in_use(prefix)
+    sample = letters.sample(terms, min(200, len(terms)))
+    typos = [(t, mistyped(t.label, letters)) for t in sample]
+    typos = [(t, typo) for t, typo in typos if fold(typo) != fold(t.label)]
+    hits = sum(t in ontology.nearest(typo, [prefix]) for t, typo in typos)
+    print(f"\n{prefix}: {100 * hits / len(typos):.1f} % of {len(typos)}")
+    assert hits / len(typos) >= 0.95
+
+
+def test_a_suggestion_comes_from_the_branch_that_the_field_takes_however_many_others_are_alike():
+    """Most of UBERON is no stage of life: it must not crowd the stages out."""
+    ontology, letters = load_ontology(), random.Random(7)
+    allowed = ["HsapDv", "MmusDv", "UBERON:0000105"]
+    stages = [t for t in in_use("UBERON") if ontology.allows(allowed, t)]
+    assert len(stages) > 50
+    found = 0
+    for stage in stages:
+        near = ontology.nearest(mistyped(stage.label, letters), allowed)
+        assert all(ontology.allows(allowed, t) and not t.deprecated for t in near)
+        assert len({t.id for t in near}) == len(near) <= 3
+        found += stage in near
+    assert found / len(stages) >= 0.95
+
+
+NAME = st.text("abcd ", min_size=1, max_size=12).map(str.strip).filter(bool)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(NAME, min_size=1, max_size=8, unique=True), NAME, st.integers(1, 4))
+def test_the_nearest_names_are_those_that_a_plain_comparison_of_all_finds(names, query, n):
+    labels = dict(zip(IDS, names, strict=False))
+    ontology = vocabulary(dict.fromkeys(labels, ()), labels=labels)
+    likeness = {i: fuzz.ratio(fold(query), fold(label)) for i, label in labels.items()}
+    best = sorted((v for v in likeness.values() if v >= 68), reverse=True)[:n]
+    near = ontology.nearest(query, ["TEST"], n)
+    if best:
+        assert [likeness[t.id] for t in near] == best
+    else:
+        assert len(near) <= n
+
+
+def test_words_in_another_order_or_within_others_are_found_too():
+    ontology = load_ontology()
+    for said, meant in (
+        ("gland prostate", "prostate gland"),
+        ("cancer pancreatic", "malignant pancreatic neoplasm"),
+        ("primary visual cortex of patient seven", "primary visual cortex"),
+        ("Alzheimer's-like pathology", "Alzheimer disease"),
+    ):
+        assert meant in [t.label for t in ontology.nearest(said, ["UBERON", "MONDO"])], said
+
+
+def test_what_was_replaced_is_never_suggested():
+    labels = {"TEST:1": "old name", "TEST:2": "odd name"}
+    ontology = vocabulary(
+        {"TEST:1": (), "TEST:2": ()}, labels=labels, replaced={"TEST:1": "TEST:2"}
+    )
+    assert [t.id for t in ontology.nearest("old nane", ["TEST"])] == ["TEST:2"]
+
+
+@pytest.mark.parametrize("text", ["", " ", "x" * 100_000, "lung " * 20_000, "é" * 400, "\0"])
+def test_nothing_is_like_a_text_that_no_name_could_be(text):
+    assert load_ontology().nearest(text, [*ONTOLOGIES]) == []

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,6 +23,9 @@ from rich.table import Table
 
 from portal import __version__
 from portal.errors import PortalError, Problem, ProblemsError, UsageError, did_you_mean, worst
+
+if TYPE_CHECKING:
+    from portal.publishing import PublishReport
 
 __all__ = ["app", "main"]
 
@@ -392,6 +396,180 @@ def build(
                 highlight=False,
             )
     raise typer.Exit(1 if stopped else 0)
+
+
+@app.command()
+def publish(
+    target: Annotated[
+        str,
+        typer.Argument(help="A folder, s3://bucket/prefix or gh-pages; else the config's."),
+    ] = "",
+    site: Annotated[Path, typer.Option(help="A finished site.")] = Path("site"),
+    config: ConfigFile = Path("site_config.yaml"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be done, and write nothing.")
+    ] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove what the new site does not have.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a finished site where people see it; only what changed is sent."""
+    from portal.config import load_config
+    from portal.publishing import publish_site
+
+    if not target:
+        loaded = load_config(config)
+        target = loaded.publish.target
+        if target and "://" not in target and target != "gh-pages":
+            target = str(loaded.root / target)
+    if not target:
+        raise UsageError(f"Name a target, or write it into {config} as `publish.target`.")
+    with progress(not as_json) as say:
+        report = publish_site(site, target, delete=delete, dry_run=dry_run, progress=say)
+    plan = report.plan
+    if as_json:
+        _print_json(
+            {
+                "target": target,
+                "written": not dry_run and target != "gh-pages",
+                "added": list(plan.added),
+                "changed": list(plan.changed),
+                "removed": list(plan.removed),
+                "kept": list(plan.kept),
+                "unchanged": len(plan.unchanged),
+                "bytes": report.bytes,
+                "seconds": round(report.seconds, 1),
+                "problems": [p.model_dump() for p in report.problems],
+            }
+        )
+    else:
+        _show_published(report, dry_run)
+    raise typer.Exit(1 if worst(report.problems) == "error" else 0)
+
+
+def _show_published(report: PublishReport, dry_run: bool) -> None:
+    from portal.publish_pages import NEXT_STEPS
+    from portal.words import size as size_text
+
+    plan = report.plan
+    groups = {
+        "added": plan.added,
+        "changed": plan.changed,
+        "unchanged": plan.unchanged,
+        "removed": plan.removed,
+        "kept": plan.kept,
+    }
+    table = Table("", "files", "size", box=None)
+    for name, files in groups.items():
+        if files:
+            table.add_row(name, f"{len(files):,}", size_text(sum(files.values())))
+    if report.target == "gh-pages":
+        show_problems(report.problems)
+        output.print(f"{len(plan.added):,} files, {size_text(report.bytes)}.", highlight=False)
+        output.print(NEXT_STEPS, highlight=False)
+        return
+    output.print(table)
+    if dry_run:
+        for name, files in groups.items():
+            if name != "unchanged" and files:
+                names = list(files)[:20]
+                more = f"\n  and {len(files) - 20:,} more" if len(files) > 20 else ""
+                listed = escape("\n  ".join(names))
+                output.print(f"{name}:\n  {listed}{more}", highlight=False, soft_wrap=True)
+        output.print("Nothing was written.")
+        return
+    if plan.kept:
+        messages.print("What is kept is for pages still open; --delete removes it.")
+    output.print(f"{escape(report.target)} ({report.seconds:.1f} s)", highlight=False)
+
+
+@app.command()
+def watch(
+    config: ConfigFile = Path("site_config.yaml"),
+    out: Annotated[Path, typer.Option(help="Where the finished site goes.")] = Path("site"),
+) -> None:
+    """Build again after each change, while you edit. `portal serve` beside it shows the site."""
+    from portal.build import build_site
+    from portal.config import load_config
+    from portal.watching import watch as run
+
+    def build() -> None:
+        report = build_site(load_config(config), out)
+        show_problems(p for p in report.problems if p.severity != "info")
+        again = len(report.explained)
+        output.print(
+            f"{time.strftime('%H:%M:%S')}  {report.records:,} artifacts, {again:,} made again, "
+            f"{report.seconds:.1f} s",
+            highlight=False,
+        )
+
+    def failed(e: PortalError) -> None:
+        if isinstance(e, ProblemsError):
+            show_problems(e.problems)
+        else:
+            messages.print(f"[bold red]Error:[/] {escape(str(e))}", highlight=False)
+
+    messages.print("Watching; Ctrl-C stops.")
+    run(config, build, failed)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="A finished site.")],
+    after: Annotated[Path, typer.Argument(help="Another one.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell what changed between two builds, field by field, as Markdown."""
+    from portal.comparing import compare as run
+
+    found = run(before, after)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        output.file.write(found.markdown())
+
+
+@app.command()
+def rehearse(
+    base: Annotated[str, typer.Option(help="The commit to compare with.")] = "origin/main",
+    config: ConfigFile = Path("site_config.yaml"),
+    out: Annotated[Path, typer.Option(help="Where the finished site goes.")] = Path("site"),
+    base_url: Annotated[str, typer.Option(help="Where the site will be.")] = "",
+    summary: Annotated[
+        Path | None, typer.Option(help="Append what changed, as Markdown, to this file.")
+    ] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="Print what a review shows beside the line.")
+    ] = False,
+) -> None:
+    """Do what CI does with a change: check, build, and tell what is other than before."""
+    from portal.check import review_lines
+    from portal.config import load_config
+    from portal.rehearsing import rehearse as run
+
+    with progress(not github) as say:
+        done = run(config, out, base, base_url=base_url, progress=say)
+    problems = [p for p in done.checked.problems if p.severity != "info"]
+    if github:
+        for line in review_lines(problems, load_config(config)):
+            output.file.write(line + "\n")
+    else:
+        show_problems(problems)
+    errors = sum(p.severity == "error" for p in [*problems, *done.report.problems])
+    told = (
+        done.comparison.markdown()
+        if done.comparison
+        else f"There is nothing to compare with: {done.before}\n"
+    )
+    if summary:
+        with summary.open("a", encoding="utf-8") as f:
+            f.write(
+                f"## Portal\n\n{told}\n{len(problems):,} problems, {errors:,} of them errors.\n"
+            )
+    else:
+        output.file.write(told)
+    raise typer.Exit(1 if errors else 0)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from portal.yamlfile import Loc, read_yaml
 
 __all__ = [
     "Facet",
+    "Remote",
     "SiteConfig",
     "Viewer",
     "load_config",
@@ -109,11 +110,26 @@ class Data(_Section):
     publish: Literal["copy", "link", "none"] = "link"
 
 
+class Publish(_Section):
+    """Where `portal publish` puts the site: a folder, `s3://bucket/prefix` or `gh-pages`."""
+
+    target: str = ""
+
+
 class Limits(_Section):
     """`site_bytes`: all data on the site together; `scan_bytes`: read from one store by a scan."""
 
     site_bytes: Size = 900_000_000
     scan_bytes: Size = 64_000_000
+
+
+class Remote(_Section):
+    """How stores at an address are read: how many seconds one answer and a whole store may take,
+    and whether addresses inside a network are among them."""
+
+    allow_private: bool = False
+    timeout: Annotated[float, Field(gt=0, le=600)] = 30
+    total_time: Annotated[float, Field(gt=0, le=86_400)] = 120
 
 
 # What visitors filter by besides the fields that the schema calls facets.
@@ -159,7 +175,9 @@ class SiteConfig(_Section):
     facets: tuple[Facet, ...] = Field(default_factory=_minimal_facets)
     viewer: Viewer = Viewer()
     data: Data = Data()
+    publish: Publish = Publish()
     limits: Limits = Limits()
+    remote: Remote = Remote()
     templates: str = ""
     extra_css: tuple[str, ...] = ()
     docs: str = ""

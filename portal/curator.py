@@ -19,6 +19,7 @@ from portal.adding import entry_text, id_of, new_entry, source_of, write_new
 from portal.curate import curate
 from portal.entry import ID
 from portal.errors import Problem, ProblemsError, UsageError, did_you_mean
+from portal.manifest import RESERVED
 from portal.objectfacts import as_json, facts_of
 from portal.record import Record, Value
 from portal.schema import Schema, SchemaField, load_schema
@@ -103,8 +104,12 @@ class Curator:
         entry = new_entry(self.title or NAME, metadata)
         entry = entry.model_copy(update={"id": NAME, "shown_as": NAME})
         record = curate(entry, facts, self.schema, found, in_hand=True)
+        # What a field says of an attribute with its label before it, a slot says again without.
+        told = {(p.code, p.where, p.what.partition(": ")[2]) for p in record.problems}
         problems = tuple(
-            p.model_copy(update={"where": p.where.removesuffix(":1")}) for p in record.problems
+            p.model_copy(update={"where": p.where.removesuffix(":1")})
+            for p in record.problems
+            if (p.code, p.where, p.what) not in told
         )
         return Report(problems, record)
 
@@ -122,7 +127,8 @@ class Curator:
             raise ProblemsError(report.problems)
         path = Path(path)
         target = Path(entry) if entry else path.with_name(f"{_id_beside(path)}.yaml")
-        if target.suffix not in (".yaml", ".yml") or not ID.fullmatch(target.stem):
+        is_id = ID.fullmatch(target.stem) and target.name not in RESERVED
+        if target.suffix not in (".yaml", ".yml") or not is_id:
             raise UsageError(
                 f"{target.name!r} can't be an entry's name: lower-case letters, digits, `.`, `_` "
                 "and `-`, then `.yaml`. The part before it is the artifact's id."
@@ -215,20 +221,21 @@ def _unlike_values(metadata: dict[str, Any], schema: Schema) -> Iterator[Problem
             new_entry("-", {name: value})
         except ValidationError as e:
             del metadata[name]
-            what, remedy = (
-                "It is no value.",
-                "Give text, a number, a term, or a flat list of these.",
-            )
-            if e.errors()[0]["type"] == "string_too_long":
-                what, remedy = "It is too long.", "Shorten it."
+            long = e.errors()[0]["type"] == "string_too_long"
             yield Problem(
-                code="value-nested", severity="error", where=where, what=what, remedy=remedy
+                code="invalid-value",
+                severity="error",
+                where=where,
+                what="It is too long." if long else "It is no value.",
+                remedy="Give text, a number, a term, or a flat list of these.",
             )
         if schema.fields and name not in schema.fields:
-            what = f"The field `{name}` is not in the schema."
-            remedy = did_you_mean(name, schema.fields)
             yield Problem(
-                code="field-unknown", severity="warning", where=where, what=what, remedy=remedy
+                code="field-unknown",
+                severity="warning",
+                where=where,
+                what=f"The field `{name}` is not in the schema.",
+                remedy=did_you_mean(name, schema.fields),
             )
 
 

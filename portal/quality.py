@@ -61,8 +61,6 @@ class FieldQuality:
     """How one field of the schema stands over all artifacts that have it."""
 
     name: str
-    label: str
-    is_term: bool
     applies: int
     """Artifacts of a technology that has the field."""
     required: int
@@ -70,15 +68,8 @@ class FieldQuality:
     """With a value that somebody knows."""
     said_unknown: int
     absent: int
-    terms: int
-    """With an ontology term for every value."""
     words: tuple[tuple[str, int], ...]
-    """Words that no ontology has, with how many artifacts use them."""
-
-    @property
-    def share(self) -> int:
-        """Per cent of the artifacts that have the field which give it."""
-        return round(100 * self.given / self.applies) if self.applies else 0
+    """Of a field of terms: words that no ontology has, with how many artifacts use them."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +118,7 @@ def _field(
     name: str, records: Iterable[tuple[Record, frozenset[str]]], schema: Schema
 ) -> FieldQuality:
     field = schema.fields[name]
-    applies = required = given = said = terms = 0
+    applies = required = given = said = 0
     words: Counter[str] = Counter()
     for record, technologies in records:
         values = record.values.get(name, ())
@@ -138,20 +129,16 @@ def _field(
         required += field.is_required(technologies)
         given += bool(known)
         said += bool(values) and not known
-        terms += bool(known) and all(v.id for v in known)
-        words.update({v.label for v in known if not v.id})
-    is_term = field.type == "term"
+        if field.type == "term":
+            words.update({v.label for v in known if not v.id})
     return FieldQuality(
         name=name,
-        label=field.label or name,
-        is_term=is_term,
         applies=applies,
         required=required,
         given=given,
         said_unknown=said,
         absent=applies - given - said,
-        terms=terms,
-        words=tuple(sorted(words.items(), key=lambda w: (-w[1], w[0]))) if is_term else (),
+        words=tuple(sorted(words.items(), key=lambda w: (-w[1], w[0]))),
     )
 
 

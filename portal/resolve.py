@@ -189,16 +189,16 @@ class Resolver:
         if any(v.id for v in found.values):
             return _as_written(found, item.written)
         # Words on purpose: nothing is wrong with them but that no ontology has them.
-        value = Value(label=item.label, written=_other(item, item.label))
+        value = Value(label=text, written=item.written or _unless(item.label, text))
         return Resolved((value,), tuple(_on_purpose(f, item.label) for f in found.faults))
 
     def _id_and_label(self, item: written_as.Term, text: str, field: SchemaField) -> Resolved:
         term = self._with_id(_as_id(item.id) or item.id)
         if term is None:
             value = Value(
-                label=item.label,
+                label=text or item.id,
                 id=item.id,
-                written=_other(item, item.label),
+                written=item.written or _unless(item.label, text),
                 ontology=item.id.partition(":")[0],
             )
             return Resolved((value,), (self._unknown_id(item.id, field),))
@@ -481,10 +481,6 @@ def _as_written(found: Resolved, written: str) -> Resolved:
 
 def _rewritten(found: Resolved, text: str) -> Any:
     return text if found.rewrite is SAME else found.rewrite
-
-
-def _other(item: written_as.Term, label: str) -> str | None:
-    return item.written if item.written not in ("", label) else None
 
 
 def _unless(written: str, label: str) -> str | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portal.errors import Severity, is_machine_fault
 from portal.facts import ElementFacts, ElementKind, StoreFacts, StoreKind
@@ -21,6 +21,9 @@ from portal.scan_survey import ELEMENT_GROUPS, Survey, json_safe, survey
 from portal.scan_tables import scan_table
 from portal.scan_vectors import scan_points, scan_shapes
 from portal.store import Files, StoreError, open_files
+
+if TYPE_CHECKING:
+    from portal.config import Remote
 
 __all__ = ["CODES", "DEFAULT_LIMIT", "scan_store"]
 
@@ -45,19 +48,23 @@ _SAID: dict[StoreKind, str] = {
 
 
 def scan_store(
-    source: Path | str | Files, *, limit: int = DEFAULT_LIMIT, name: str | None = None
+    source: Path | str | Files,
+    *,
+    limit: int = DEFAULT_LIMIT,
+    name: str | None = None,
+    remote: Remote | None = None,
 ) -> StoreFacts:
     """Describe the store at `source`, reading at most `limit` bytes.
 
-    `source` is a folder, a `.zarr.zip` or an open `Files`; `name` stands for the store in
-    problems (default: the file's name). Never raises for what it finds: a store that cannot
+    `source` is a folder, a `.zarr.zip`, an address or an open `Files`; `name` stands for the store
+    in problems (default: the file's name); `remote` says how addresses are read. Never raises for what it finds: a store that cannot
     be opened has the kind `unreadable`, a half-readable one lacks facts, and `problems` says why.
     """
     if isinstance(source, Files):
         return _scan(source, Problems(name or source.name))
     problems = Problems(name or Path(source).name)
     try:
-        files = open_files(source, limit=limit)
+        files = open_files(source, limit=limit, remote=remote)
     except StoreError as error:
         problems.add(error.code, "error", "", f"{error}.")
         return StoreFacts(kind="unreadable", problems=problems.all())
@@ -97,8 +104,8 @@ def _failed(
     problems.add("scan-failed", "error", "", what)
     return StoreFacts(
         kind=kind,
-        bytes=found.bytes if found else None,
-        files=found.files if found else None,
+        bytes=found.bytes if found and found.complete else None,
+        files=found.files if found and found.complete else None,
         fingerprint=found.fingerprint if found else "",
         state=found.state if found else "",
         problems=problems.all(),
@@ -114,6 +121,9 @@ def _facts(files: Files, found: Survey, kind: StoreKind, problems: Problems) -> 
         _check_regions(elements, problems)
         _check_extents(elements, problems)
     _check_root(found, kind, elements, problems)
+    if files.changed():
+        what = "The store changed while it was read, so what was found may be of two states."
+        problems.add("remote-changed", "error", "", what)
     attributes = dict(found.root.attributes) if found.root else {}
     container = attributes.pop("spatialdata_attrs", None)
     container = container if isinstance(container, Mapping) else {}
@@ -126,8 +136,8 @@ def _facts(files: Files, found: Survey, kind: StoreKind, problems: Problems) -> 
         elements=tuple(elements),
         attributes=json_safe(attributes),
         attributes_layout=_layout(attributes),
-        bytes=found.bytes,
-        files=found.files,
+        bytes=found.bytes if found.complete else None,
+        files=found.files if found.complete else None,
         fingerprint=found.fingerprint,
         state=found.state,
         problems=problems.all(),
@@ -154,7 +164,14 @@ def _kind(found: Survey) -> StoreKind:
         return "ome-zarr"
     if any(_is_element(found, path) for path in _element_paths(found)):
         return "spatialdata"
+    if _names_unknown(found) and set(ELEMENT_GROUPS) & set(found.below("")):
+        return "spatialdata"
     return "zarr"
+
+
+def _names_unknown(found: Survey) -> bool:
+    """Whether nothing tells what lies in the store: neither a list nor consolidated metadata."""
+    return found.consolidated is None and not found.complete
 
 
 def _is_element(found: Survey, path: str) -> bool:
@@ -181,7 +198,7 @@ def _element_paths(found: Survey) -> list[str]:
 def _element(files: Files, found: Survey, path: str, problems: Problems) -> ElementFacts:
     group, _, name = path.partition("/")
     node = found.nodes.get(path)
-    size = found.sizes.get(path, [0, 0])
+    size = found.sizes.get(path, [0, 0]) if found.complete else (None, None)
     base = ElementFacts(
         kind=_KINDS[group],
         name=printable(name, 500),
@@ -296,7 +313,14 @@ def _check_root(
         if version not in _VERSIONS:
             what = f"The container has version {version!r}; {' and '.join(_VERSIONS)} are known."
             problems.add("container-version-unknown", "warning", "", what)
-    if found.consolidated is None and found.root is not None:
+    if _names_unknown(found):
+        groups = ", ".join(g for g in ELEMENT_GROUPS if g in found.below("")) or "none"
+        what = (
+            "The store has no consolidated metadata, and its server lists no files: what its "
+            f"elements are can't be known (groups at the top: {groups})."
+        )
+        problems.add("remote-unlisted", "warning", "", what)
+    elif found.consolidated is None and found.root is not None:
         problems.add("consolidated-absent", "info", "", "The store has no consolidated metadata.")
     if found.consolidated == "zmetadata":
         what = "Zarr does not look for this name, so the store counts as not consolidated."

@@ -16,8 +16,10 @@ from typing import Any
 from portal.scan_nodes import ArrayMeta, Node
 from portal.store import Files, ReadLimit
 
-__all__ = ["UnreadableArray", "read_values"]
+__all__ = ["UnreadableArray", "needed_keys", "read_values"]
 
+_MANY = 1000
+"""Chunks that are asked for ahead at most: an array may claim any number of them."""
 _PLAIN = ("blosc", "zstd", "lz4", "zlib", "gzip")
 
 
@@ -50,6 +52,16 @@ def read_values(files: Files, node: Node, stop: int | None = None) -> list[Any]:
         raise
     except Exception as error:  # codecs raise whatever they like
         raise UnreadableArray(f"{node.path} cannot be decoded: {error}") from None
+
+
+def needed_keys(node: Node) -> list[str]:
+    """The files, within the array, that its values lie in: what to ask for ahead."""
+    array = node.array
+    if array is None or len(array.shape) > 1:
+        return []
+    if not array.shape:
+        return [array.key(())]
+    return [array.key((i,)) for i in range(min(array.counts[0], _MANY))]
 
 
 def _direct_codecs(node: Node) -> list[str] | None:

@@ -34,7 +34,8 @@ def scan_raster(found: Survey, base: ElementFacts, problems: Problems) -> Elemen
         return base.model_copy(update={"readable": False, "axes": axes, "levels": tuple(levels)})
     top = nodes[0].array
     sound = _check_levels(base, axes, levels, problems) and bool(axes)
-    check_raster_chunks(base, nodes, problems)
+    if found.complete:
+        check_raster_chunks(base, nodes, problems)
     channels = _channels(node, ome, first)
     transformations, faults = parse_transformations(first.get("coordinateTransformations"), axes)
     for fault in faults:
@@ -94,7 +95,7 @@ def _levels(
                 chunks=array.chunks,
                 shards=array.shards,
                 codecs=array.codecs,
-                chunks_stored=array.stored,
+                chunks_stored=array.stored if found.complete else None,
                 chunks_expected=array.expected,
             )
         )

@@ -42,6 +42,8 @@ class Survey:
     parquet: dict[str, bytes | str | None] = field(default_factory=dict)
     """Footer by path of the file, or in words why there is none; None when it was not read."""
     consolidated: str | None = None
+    complete: bool = True
+    """Whether every file was met; else sizes, and which chunks are stored, are unknown."""
     bytes: int = 0
     files: int = 0
     fingerprint: str = ""
@@ -100,7 +102,7 @@ class _Walk:
     def __init__(self, files: Files, problems: Problems):
         self.files = files
         self.problems = problems
-        self.found = Survey()
+        self.found = Survey(complete=files.complete)
         self.json = _NaNSpotter()
         self.raw: dict[str, dict[str, Any]] = {}
         """Metadata by file name, by node path."""
@@ -118,7 +120,7 @@ class _Walk:
                 parent, _, name = path.rpartition("/")
                 self.found.children.setdefault(parent, []).append(name)
         self._compare_consolidated()
-        self.found.fingerprint = self.hash.hexdigest()
+        self.found.fingerprint = self.files.fingerprint or self.hash.hexdigest()
         self.stamps.update(self.hash.digest())
         self.found.state = self.stamps.hexdigest()
         return self.found

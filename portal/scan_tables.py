@@ -13,7 +13,7 @@ from typing import Any
 from portal.facts import Column, ElementFacts, MatrixFacts
 from portal.scan_chunks import check_table_chunks
 from portal.scan_codes import Problems, printable
-from portal.scan_decode import UnreadableArray, read_values
+from portal.scan_decode import UnreadableArray, needed_keys, read_values
 from portal.scan_nodes import MAX_LENGTH, Node
 from portal.scan_survey import Survey
 from portal.store import Files, ReadLimit, reason
@@ -21,6 +21,8 @@ from portal.store import Files, ReadLimit, reason
 __all__ = ["scan_table"]
 
 MAX_CATEGORIES = 512
+
+_COLUMN_PARTS = ("", "/values", "/codes", "/categories")
 
 _STABLE_ID = re.compile(r"(ENS[A-Z]*G\d{6,}|FBgn\d+|WBGene\d+|ZDB-GENE-|AT\dG\d{5}|\d+$)")
 _SYMBOL_COLUMNS = (
@@ -63,7 +65,9 @@ class _Table:
 
     def facts(self) -> ElementFacts:
         indices = [f"{part}/{self._index_key(part)}" for part in ("obs", "var")]
-        check_table_chunks(self.found, self.path, indices, self.problems)
+        if self.found.complete:
+            check_table_chunks(self.found, self.path, indices, self.problems)
+        self._expect([f"var/{self._index_key('var')}", *self._short_arrays()])
         x = self._matrix("X", "X")
         obs, obs_names, n_obs = self._frame("obs")
         var, _, n_vars = self._frame("var")
@@ -122,6 +126,27 @@ class _Table:
             what = f"The values cannot be read: {reason(error)}."
             self.problems.add("column-unreadable", "warning", node.path, what)
         return None
+
+    def _expect(self, paths: Iterable[str]) -> None:
+        """Say that these arrays, with all that makes up a column, are read next."""
+        wanted = [self._node(path + inner) for path in paths for inner in _COLUMN_PARTS]
+        self.files.expect(
+            f"{node.path}/{key}" for node in wanted if node for key in needed_keys(node)
+        )
+
+    def _short_arrays(self) -> Iterable[str]:
+        """The categories of columns, and what the table itself is about where uns says it."""
+        prefix = f"{self.path}/"
+        for path, node in self.found.nodes.items():
+            if node.array is None or not path.startswith(prefix):
+                continue
+            inner = path[len(prefix) :]
+            part, _, name = inner.removesuffix("/values").rpartition("/")
+            categories = name == "categories" or part.endswith("/__categories")
+            if inner.startswith("uns/spatialdata_attrs/") or (
+                categories and inner.startswith(("obs/", "var/"))
+            ):
+                yield inner
 
     # obs and var
 
@@ -219,6 +244,10 @@ class _Table:
             return (), (), ()
         index = self._index_key("var")
         ids = tuple(_texts(self._column_values(f"var/{index}") or []))
+        if ids and not any(ids) and not self.found.complete:
+            what = "Its chunks are absent, so its names are unknown."
+            self.problems.add("chunk-absent", "error", f"{self.path}/var/{index}", what)
+            ids = ()
         if len(set(ids)) != len(ids):
             what = f"Of {len(ids):,} names {len(ids) - len(set(ids)):,} are there more than once."
             self.problems.add("var-duplicates", "info", f"{self.path}/var", what)
@@ -242,6 +271,7 @@ class _Table:
             column = by_name.get(name)
             if column is None or column.dtype not in ("string", "categorical", "object"):
                 continue
+            self._expect([f"var/{column.name}"])
             values = tuple(_texts(self._column_values(f"var/{column.name}") or []))
             if len(values) == len(ids) and fits(values):
                 return values

@@ -183,10 +183,16 @@ class _Slots:
 
     def _extra(self, where: str, slot: Slot, there: Sequence[str]) -> Iterator[Problem]:
         extra = [n for n in there if n not in slot.fields]
-        if slot.closed and extra:
-            for name in extra:
-                what = f"`{name}` is not in the schema."
-                yield _problem("key-unknown", "error", where, what, did_you_mean(name, slot.fields))
+        if not slot.closed or not extra:
+            return
+        for name in extra[:_SHOWN]:
+            what = f"`{name}` is not in the schema."
+            yield _problem("key-unknown", "error", where, what, _hint(name, slot.fields))
+        if more := extra[_SHOWN:]:
+            few = ", ".join(f"`{n}`" for n in more[:_SHOWN])
+            rest = f" and {len(more) - _SHOWN} others" if len(more) > _SHOWN else ""
+            what = f"{len(more)} more are not in the schema: {few}{rest}."
+            yield _problem("key-unknown", "error", where, what)
 
     def _table(self, name: str, part: str, slot: Slot) -> Iterator[Problem]:
         tables = {t.name: t for t in self.facts.of("tables")}

@@ -1,10 +1,10 @@
-"""The files of a store, wherever they lie: a local folder or a `.zarr.zip`.
+"""The files of a store, wherever they lie: a local folder, a `.zarr.zip`, or an address.
 
 `open_files(source)` gives a `Files`: a walk over everything in it, whole reads and range
 reads, all counted against a limit. What a store holds is untrusted: links are never
 followed, zip members that point outside are refused, and nothing is read before its size
-is known to fit the limit. A store at an address (http, s3) is another subclass of `Files`;
-who reads through this class need not know which one it has.
+is known to fit the limit. A store at an address (http, s3) is another subclass of `Files`,
+`portal.remote.RemoteFiles`; who reads through this class need not know which one it has.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import os
 import stat
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Literal, NamedTuple
+from typing import IO, TYPE_CHECKING, Literal, NamedTuple
 
 from portal.errors import PortalError
+
+if TYPE_CHECKING:
+    from portal.config import Remote
 
 __all__ = [
     "METADATA_NAMES",
@@ -25,13 +28,18 @@ __all__ = [
     "Files",
     "Folder",
     "FolderFiles",
+    "Listed",
     "Odd",
     "OddKind",
     "ReadLimit",
+    "RemoteFault",
     "StoreError",
+    "TimeLimit",
     "ZipFiles",
+    "folders_of",
     "open_files",
     "reason",
+    "why_unsafe",
 ]
 
 OddKind = Literal["link-inside", "link-outside", "special", "unreadable", "bad"]
@@ -66,6 +74,21 @@ class ReadLimit(StoreError):
         )
 
 
+class TimeLimit(ReadLimit):
+    """The time for reading one store is over."""
+
+    def __init__(self, seconds: float):
+        StoreError.__init__(self, "scan-limit", f"The time of {seconds:g} seconds is over")
+
+
+class RemoteFault(StoreError, OSError):
+    """A server, or the way to it, failed us: another try may go better."""
+
+    @property
+    def strerror(self) -> str:  # type: ignore[override]
+        return str(self.args[0])
+
+
 class File(NamedTuple):
     """A regular file in a folder; `size` in bytes.
 
@@ -76,6 +99,13 @@ class File(NamedTuple):
     name: str
     size: int
     stamp: int
+
+
+class Listed(NamedTuple):
+    """A file in the list that a store elsewhere gives: its bytes, and what changes with it."""
+
+    size: int
+    mark: str
 
 
 class Odd(NamedTuple):
@@ -96,6 +126,11 @@ class Folder(NamedTuple):
 
 class Files(ABC):
     """Read access to one store; `bytes_read` grows with every read, up to `limit`."""
+
+    complete = True
+    """Whether the walk meets every file. Where it does not, what it does not meet is unknown."""
+    fingerprint = ""
+    """Of the whole store, where it can be told without reading it; known after the walk."""
 
     def __init__(self, name: str, limit: int):
         self.name = name
@@ -138,6 +173,13 @@ class Files(ABC):
     def _cost(self, path: str, start: int, length: int) -> int:
         return length
 
+    def expect(self, paths: Iterable[str]) -> None:  # noqa: B027 - a disk is quick enough
+        """Say which files will be read next: what lies far away is asked for all at once."""
+
+    def changed(self) -> bool:
+        """Whether the store is known to have changed since the walk began."""
+        return False
+
     def close(self) -> None:  # noqa: B027 - a folder holds nothing open
         """Give back what is held open."""
 
@@ -153,15 +195,16 @@ def reason(error: BaseException) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
-def open_files(source: Path | str, *, limit: int) -> Files:
-    """Open a folder or a zip. Raises StoreError when it is neither, or not there.
+def open_files(source: Path | str, *, limit: int, remote: Remote | None = None) -> Files:
+    """Open a folder, a zip or an address. Raises StoreError when it is none, or not there.
 
     What it says is published, so it names the store, never the folder that it lies in.
     """
     text = str(source)
     if "://" in text:
-        scheme = text.partition("://")[0]
-        raise StoreError("source-unsupported", f"Addresses ({scheme}://) are not read")
+        from portal.remote import open_remote
+
+        return open_remote(text, limit=limit, settings=remote)
     path = Path(source)
     name = f"The source {path.name}".strip()
     try:
@@ -173,6 +216,19 @@ def open_files(source: Path | str, *, limit: int) -> Files:
     if stat.S_ISREG(mode):
         return ZipFiles(path, limit)
     raise StoreError("source-unsupported", f"{name} is neither a folder nor a zip file")
+
+
+def folders_of(files: Iterable[tuple[str, File]]) -> Iterator[tuple[str, list[File]]]:
+    """The folders of a list of files with their paths, in the order of a walk."""
+    folders: dict[str, dict[str, File]] = {"": {}}
+    for path, file in files:
+        parent, _, name = path.rpartition("/")
+        folders.setdefault(parent, {})[name] = file
+        while parent:  # a list need not name the folders in between
+            parent = parent.rpartition("/")[0]
+            folders.setdefault(parent, {})
+    for parent in sorted(folders, key=lambda path: path.split("/")):
+        yield parent, _in_order(folders[parent])
 
 
 def _in_order(files: dict[str, File]) -> list[File]:
@@ -274,17 +330,17 @@ class ZipFiles(Files):
     before the range has to be decompressed.
     """
 
-    def __init__(self, path: Path, limit: int):
+    def __init__(self, path: Path, limit: int, opened: IO[bytes] | None = None):
         name = path.name
         super().__init__(name[:-4] if name.lower().endswith(".zip") else name, limit)
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._zip = zipfile.ZipFile(opened or path)
         except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
             raise StoreError(
                 "zip-broken", f"The file {path.name} is not a readable zip: {reason(error)}"
             ) from None
         self._bad: list[Odd] = []
-        self._members = self._safe_members()
+        self.members = self._safe_members()
         self._strip_top_folder()
 
     def _safe_members(self) -> dict[str, zipfile.ZipInfo]:
@@ -292,7 +348,7 @@ class ZipFiles(Files):
         for info in self._zip.infolist():
             if info.is_dir():
                 continue
-            note = _why_unsafe(info)
+            note = why_unsafe(info.filename)
             if note:
                 self._bad.append(Odd(info.filename, "bad", note))
             elif stat.S_ISLNK(info.external_attr >> 16):
@@ -306,40 +362,35 @@ class ZipFiles(Files):
         return members
 
     def _strip_top_folder(self) -> None:
-        tops = {name.partition("/")[0] for name in self._members if not name.startswith("__MACOSX")}
-        if len(tops) != 1 or (top := tops.pop()) in self._members:
+        tops = {name.partition("/")[0] for name in self.members if not name.startswith("__MACOSX")}
+        if len(tops) != 1 or (top := tops.pop()) in self.members:
             return
         prefix = top + "/"
-        self._members = {
+        self.members = {
             name[len(prefix) :]: info
-            for name, info in self._members.items()
+            for name, info in self.members.items()
             if name.startswith(prefix)
         }
 
     def walk(self) -> Iterator[Folder]:
-        folders: dict[str, dict[str, File]] = {"": {}}
-        for path, info in self._members.items():
-            parent, _, name = path.rpartition("/")
-            files = folders.setdefault(parent, {})
-            files[name] = File(name, info.file_size, info.CRC)
-            while parent:  # a zip need not name the folders in between
-                parent = parent.rpartition("/")[0]
-                folders.setdefault(parent, {})
-        for parent in sorted(folders, key=lambda path: path.split("/")):
-            odd = [] if parent else sorted(self._bad)
-            yield Folder(parent, _in_order(folders[parent]), odd)
+        files = (
+            (path, File(path.rpartition("/")[2], info.file_size, info.CRC))
+            for path, info in self.members.items()
+        )
+        for parent, inside in folders_of(files):
+            yield Folder(parent, inside, [] if parent else sorted(self._bad))
 
     def size(self, path: str) -> int | None:
-        info = self._members.get(path)
+        info = self.members.get(path)
         return info.file_size if info else None
 
     def _cost(self, path: str, start: int, length: int) -> int:
-        info = self._members.get(path)
+        info = self.members.get(path)
         stored = info is None or info.compress_type == zipfile.ZIP_STORED
         return length if stored else start + length
 
     def _fetch(self, path: str, start: int, length: int) -> bytes:
-        info = self._members.get(path)
+        info = self.members.get(path)
         if info is None:
             raise FileNotFoundError(path)
         try:
@@ -358,8 +409,8 @@ class ZipFiles(Files):
         self._zip.close()
 
 
-def _why_unsafe(info: zipfile.ZipInfo) -> str:
-    name = info.filename
+def why_unsafe(name: str) -> str:
+    """What is wrong with the name of a file in a list that somebody else has made."""
     if name.startswith(("/", "\\")) or (len(name) > 1 and name[1] == ":"):
         return "has an absolute name"
     if "\\" in name or ".." in PurePosixPath(name).parts:

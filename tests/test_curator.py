@@ -128,6 +128,15 @@ def test_every_problem_is_told_at_once_with_its_place_and_a_remedy():
     assert len(report.errors) == 7
 
 
+def test_a_fault_that_a_field_and_a_slot_find_is_told_once():
+    tissue = {"type": "term", "ontology": "UBERON", "label": "Tissue", "found_in": "bio.tissue"}
+    slot = {"fields": {"tissue": {"type": "term", "ontology": "UBERON"}}}
+    schema = Schema.model_validate({"fields": {"tissue": tissue}, "slots": {"attrs:bio": slot}})
+    report = portal.Curator(spots(bio={"tissue": "lungg"}), schema).validate()
+    assert told(report) == [("term-unknown", "error", "object/attrs/bio.tissue")]
+    assert report.problems[0].what.startswith("Tissue: ")
+
+
 def test_looking_changes_nothing():
     sdata = spots(bio=BIO, when=date(2024, 1, 1), odd=float("nan"))
     attrs, before = sdata.attrs, copy.deepcopy(sdata.attrs)
@@ -168,10 +177,10 @@ def test_a_title_must_fit_into_an_entry():
 @pytest.mark.parametrize(
     ("value", "code"),
     [
-        ([["lung"]], "value-nested"),
-        ({"label": "lung", "colour": "red"}, "value-nested"),
-        ({}, "value-nested"),
-        ("x" * 5001, "value-nested"),
+        ([["lung"]], "invalid-value"),
+        ({"label": "lung", "colour": "red"}, "invalid-value"),
+        ({}, "invalid-value"),
+        ("x" * 5001, "invalid-value"),
         (b"lung", "attribute-unwritable"),
     ],
 )
@@ -409,7 +418,7 @@ def test_the_entry_beside_a_store_has_a_name_that_can_be_an_id(
 
 
 @pytest.mark.parametrize(
-    "name", ["Brain.yaml", "brain.yml.txt", "brain", "-brain.yaml", "a b.yaml"]
+    "name", ["Brain.yaml", "brain.yml.txt", "brain", "-brain.yaml", "a b.yaml", "schema.yaml"]
 )
 def test_an_entry_with_a_name_that_is_no_id_is_refused_before_anything_is_written(
     name: str, tmp_path: Path

@@ -20,6 +20,7 @@ from portal.ontology import ONTOLOGIES, WHOLE, fold, load_ontology
 from portal.record import UNKNOWN
 from portal.resolve import SAME, Resolved, Resolver
 from portal.schema import SchemaField, load_schema
+from portal.tidy import tidy
 from portal.yamledit import flow
 from tests.test_ontology import IN_TABLE, mistyped
 from tests.vocabularies import vocabulary
@@ -173,7 +174,7 @@ def test_a_term_named_by_label_or_synonym_resolves_to_one_that_is_called_so(id_,
     meant = ONTOLOGY.term(value.id or "")
     assert meant is not None, (text, found)
     called = {fold(n) for n in (meant.label, *meant.synonyms)}
-    assert fold(name) in called or meant.id == fold(name).upper()
+    assert {fold(name), fold(tidy(name)[0])} & called or meant.id == fold(name).upper()
     if not term.deprecated:
         assert not meant.deprecated
         if way != "synonym":  # nobody takes a label from a term in use
@@ -395,6 +396,13 @@ def test_a_label_without_an_id_is_words_on_purpose_and_only_a_warning(label, nam
     assert says in told(found)
     assert labels(found) == [label]
     assert ids(found) == [None]
+
+
+def test_words_on_purpose_are_shown_tidy_and_kept_as_written():
+    (value,) = resolve(Term(label="lu\u200bngish\u00a0thing"), "tissue").values
+    assert (value.label, value.written) == ("lungish thing", "lu\u200bngish\u00a0thing")
+    (value,) = resolve(Term(label="thing ", id="DOID:4"), "disease").values
+    assert (value.label, value.id, value.written) == ("thing", "DOID:4", "thing ")
 
 
 def test_a_label_without_an_id_that_has_one_gets_it():

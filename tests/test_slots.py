@@ -235,6 +235,17 @@ def test_a_closed_table_names_each_column_too_many(maker: Maker):
     assert "`instance_id`" in problem.what
 
 
+def test_of_many_columns_too_many_a_few_are_named(maker: Maker):
+    for i in range(14):
+        maker.column("tables/table/obs", f"c{i:02d}", np.zeros(3))
+    slots = {"tables:table:obs": {"fields": {"instance_id": {}, "region": {}}, "closed": True}}
+    found = [p for p in faults(scan_store(maker.root), slots) if p.code == "key-unknown"]
+    assert [p.what.split("`")[1] for p in found[:5]] == [f"c{i:02d}" for i in range(5)]
+    assert found[5].what == (
+        "9 more are not in the schema: `c05`, `c06`, `c07`, `c08`, `c09` and 4 others."
+    )
+
+
 # genes
 
 

@@ -1,0 +1,202 @@
+"""The files below an s3, gs or az address, through obstore. Such a store can be listed.
+
+Credentials come from the environment alone; where there are none, nothing is signed. No other
+place is asked for them, so that a scan never speaks to the machine that it runs on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from portal.config import Remote
+from portal.errors import PortalError
+from portal.scan_codes import printable
+from portal.store import Listed, RemoteFault, StoreError, TimeLimit
+from portal.webclient import Web
+
+__all__ = ["BucketOrigin", "region_of"]
+
+Take = Callable[[int], None]
+_PAGE = 1000
+_KEYS = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_"),
+    "gs": ("GOOGLE_SERVICE_ACCOUNT", "GOOGLE_APPLICATION_CREDENTIALS"),
+    "az": ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_", "AZURE_STORAGE_CLIENT_"),
+}
+"""Beginnings of what the environment has where requests are to be signed."""
+
+
+class BucketOrigin:
+    """Below `prefix` in a bucket or, for az, in a container."""
+
+    def __init__(self, scheme: str, bucket: str, prefix: str, settings: Remote):
+        self.requests = 0
+        self._settings = settings
+        self._ends = time.monotonic() + settings.total_time
+        self._lock = threading.Lock()
+        try:
+            self._store = self._opened(scheme, bucket, prefix.strip("/"))
+        except ImportError:
+            raise StoreError(
+                "source-unsupported",
+                f"{scheme}:// needs the extra `remote`: pip install 'spatialdata-portal[remote]'",
+            ) from None
+
+    def _opened(self, scheme: str, bucket: str, prefix: str) -> Any:
+        from obstore.exceptions import BaseError
+        from obstore.store import AzureStore, GCSStore, S3Store
+
+        options: dict[str, Any] = {
+            "prefix": prefix or None,
+            "skip_signature": not any(name.startswith(_KEYS[scheme]) for name in os.environ),
+            "client_options": {
+                "timeout": timedelta(seconds=self._settings.timeout),
+                "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1"),
+            },
+            "retry_config": {
+                "max_retries": 3,
+                "retry_timeout": timedelta(seconds=self._settings.total_time),
+                "backoff": {"init_backoff": timedelta(milliseconds=200)},
+            },
+        }
+        try:
+            if scheme == "gs":
+                return GCSStore(bucket, **options)
+            if scheme == "az":
+                return AzureStore(bucket, **options)
+            return S3Store(bucket, region=self._region(bucket), **options)
+        except (BaseError, ValueError) as e:
+            raise StoreError("remote-unreachable", f"{scheme}://{bucket}: {_plain(e)}") from None
+
+    def _region(self, bucket: str) -> str:
+        named = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        if named:
+            return named
+        if any(name.startswith("AWS_ENDPOINT") for name in os.environ):
+            return "us-east-1"  # which those who build on S3 take for any
+        self.requests += 1
+        return region_of(bucket, self._settings)
+
+    def listing(self) -> dict[str, Listed] | None:
+        """Every file with its mark, None where the bucket may not be listed."""
+        from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+
+        found: dict[str, Listed] = {}
+        try:
+            pages = iter(self._store.list(chunk_size=_PAGE))
+            while True:
+                self._count()
+                page = next(pages, None)
+                if page is None:
+                    return found
+                for item in page:
+                    mark = item["e_tag"] or str(item["last_modified"])
+                    found[item["path"]] = Listed(item["size"], mark)
+                if len(page) < _PAGE:
+                    return found
+        except (PermissionDeniedError, UnauthenticatedError, PermissionError):
+            return None
+        except FileNotFoundError:
+            return {}
+        except TimeLimit:
+            raise
+        except Exception as e:  # obstore's errors have no common base with Python's own
+            raise _fault(e) from None
+
+    def get(self, path: str, take: Take) -> tuple[bytes, str]:
+        """A whole file, and its mark. Raises FileNotFoundError, PermissionError, RemoteFault, and
+        what `take` raises."""
+        body, _, mark = self._get(path, None, take)
+        return body, mark
+
+    def tail(self, path: str, length: int, take: Take) -> tuple[bytes, int, str]:
+        """The last `length` bytes of a file, its size and its mark."""
+        return self._get(path, {"suffix": length}, take)
+
+    def range(self, path: str, start: int, length: int, take: Take) -> tuple[bytes, str]:
+        """`length` bytes from `start`, and the mark of their file."""
+        body, _, mark = self._get(path, (start, start + length), take)
+        if len(body) != length:
+            what = f"Of {path} {len(body):,} bytes came where {length:,} were asked for"
+            raise RemoteFault("remote-cut", what)
+        return body, mark
+
+    def mark(self, path: str) -> str:
+        """What changes with the file."""
+        self._count()
+        try:
+            head = self._store.head(path)
+        except FileNotFoundError:
+            return "gone"
+        except Exception as e:
+            raise _fault(e) from None
+        return head["e_tag"] or str(head["last_modified"])
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _get(self, path: str, part: Any, take: Take) -> tuple[bytes, int, str]:
+        from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+
+        self._count()
+        try:
+            result = self._store.get(path, options={"range": part} if part else None)
+            meta, (start, end) = result.meta, result.range
+            take(end - start)
+            body = bytes(result.bytes())
+        except (FileNotFoundError, PermissionError, PortalError):
+            raise
+        except (PermissionDeniedError, UnauthenticatedError):
+            raise PermissionError("the bucket refuses it") from None
+        except Exception as e:
+            raise _fault(e) from None
+        return body, meta["size"], meta["e_tag"] or str(meta["last_modified"])
+
+    def _count(self) -> None:
+        if time.monotonic() > self._ends:
+            raise TimeLimit(self._settings.total_time)
+        with self._lock:
+            self.requests += 1
+
+
+def region_of(bucket: str, settings: Remote, at: str = "https://s3.amazonaws.com") -> str:
+    """The region of a bucket, which S3 tells also those who may not read it."""
+    web = Web(settings)
+    try:
+        answer = web.ask("HEAD", f"{at}/{bucket}")
+    finally:
+        web.close()
+    if answer.status == 404:
+        raise StoreError("remote-absent", f"There is no bucket {bucket}")
+    return answer.headers.get("x-amz-bucket-region") or "us-east-1"
+
+
+_CAUSES = (
+    ("remote-absent", r"NoSuchBucket|ContainerNotFound|bucket does not exist"),
+    ("remote-busy", r"\b429\b|SlowDown|TooManyRequests"),
+    ("remote-slow", r"timed? ?out|operation timed"),
+    ("remote-fault", r"status(?: code)?:? 5\d\d|Server returned non-2xx status code: 5"),
+    ("remote-unreachable", r"connect|dns|resolve|certificate"),
+    ("remote-cut", r"decoding|incomplete|reset|closed|body"),
+)
+"""What words of an error stand for which cause; the first that are found count."""
+
+
+def _fault(e: Exception) -> RemoteFault:
+    text = str(e)
+    for code, words in _CAUSES:
+        if re.search(words, text, re.IGNORECASE):
+            return RemoteFault(code, f"The bucket can't be read: {_plain(e)}")
+    return RemoteFault("remote-fault", f"The bucket can't be read: {_plain(e)}")
+
+
+def _plain(e: Exception) -> str:
+    """The first line of what obstore says; the others are its own business."""
+    line = str(e).strip().partition("\n")[0].strip()
+    return printable(line, 300).rstrip(". ")

@@ -172,8 +172,6 @@ def _unfit(name: str, field: SchemaField, record: Record) -> str:
     except ValidationError:
         return "It is too long for an entry."
     items: Any = entry.metadata[name]
-    if field.type != "term":  # a number that was read may have lost its unit
-        items = [v.written or v.label for v in values]
     organisms = frozenset(v.id for v in record.values.get("organism", ()) if v.id)
     for item in items:
         for fault in default_resolver().resolve(item, field, organisms=organisms).faults:

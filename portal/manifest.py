@@ -16,7 +16,7 @@ from portal.config import SiteConfig
 from portal.entry import ID, Collection, Entry, Slug
 from portal.errors import Problem, did_you_mean
 from portal.notes import Notes, code_version, digest
-from portal.schema import Schema, read_schema
+from portal.schema import ENDING, Schema, read_schema
 from portal.yamlfile import Loc, read_yaml
 
 __all__ = ["Manifest", "read_manifest", "source_path"]
@@ -80,7 +80,7 @@ def _entry_files(folder: Path, root: Path, problems: list[Problem]) -> list[Path
         relative = path.relative_to(folder)
         if path.suffix not in (".yaml", ".yml") or not path.is_file():
             continue
-        if str(relative) in RESERVED or relative.parts[0] == "scans":
+        if str(relative) in RESERVED or relative.parts[0] == "scans" or path.name.endswith(ENDING):
             continue
         valid = ID.fullmatch(path.stem) is not None
         key = path.stem.casefold()

@@ -197,20 +197,28 @@ async def _same(
     import obstore
 
     shared = [n for n in files if n in there]
-    same = set()
+    same: set[str] = set()
+    unclear: dict[str, str] = {}
+
+    def tag(name: str) -> str:
+        return (there[name]["e_tag"] or "").strip('"')
 
     async def compare(name: str) -> None:
         upload = await asyncio.to_thread(_prepare, site, name)
-        if upload.size != there[name]["size"]:
-            return
-        tag = (there[name]["e_tag"] or "").strip('"')
-        if tag != upload.md5:  # sent in parts, or encrypted there: ask for the digest we gave it
-            found = await obstore.get_async(store, name, options={"head": True})
-            tag = found.attributes.get(_DIGEST)
-        if tag == upload.md5:
+        if tag(name) == upload.md5:
+            same.add(name)
+        elif upload.size == there[name]["size"]:
+            unclear[name] = upload.md5
+
+    async def ask(name: str) -> None:
+        found = await obstore.get_async(store, name, options={"head": True})
+        if found.attributes.get(_DIGEST) == unclear[name]:
             same.add(name)
 
     await _each(compare, shared, lambda n: say("Comparing", n, len(shared)))
+    # The tag is the MD5, but for what was sent in parts; where the server encrypts, for nothing.
+    asked = [n for n in unclear if "-" in tag(n) or not same]
+    await _each(ask, asked, lambda n: say("Asking for digests", n, len(asked)))
     return same
 
 

@@ -85,8 +85,6 @@ class BucketOrigin:
 
     def listing(self) -> dict[str, Listed] | None:
         """Every file with its mark, None where the bucket may not be listed."""
-        from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
-
         found: dict[str, Listed] = {}
         try:
             pages = iter(self._store.list(chunk_size=_PAGE))
@@ -100,14 +98,15 @@ class BucketOrigin:
                     found[item["path"]] = Listed(item["size"], mark)
                 if len(page) < _PAGE:
                     return found
-        except (PermissionDeniedError, UnauthenticatedError, PermissionError):
-            return None
-        except FileNotFoundError:
-            return {}
         except TimeLimit:
             raise
+        except FileNotFoundError:
+            return {}
         except Exception as e:  # obstore's errors have no common base with Python's own
-            raise _fault(e) from None
+            fault = _fault(e)
+            if isinstance(fault, PermissionError):
+                return None
+            raise fault from None
 
     def get(self, path: str, take: Take) -> tuple[bytes, str]:
         """A whole file, and its mark. Raises FileNotFoundError, PermissionError, RemoteFault, and
@@ -142,18 +141,14 @@ class BucketOrigin:
         """Nothing is held open."""
 
     def _get(self, path: str, part: Any, take: Take) -> tuple[bytes, int, str]:
-        from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
-
         self._count()
         try:
             result = self._store.get(path, options={"range": part} if part else None)
             meta, (start, end) = result.meta, result.range
             take(end - start)
             body = bytes(result.bytes())
-        except (FileNotFoundError, PermissionError, PortalError):
+        except (FileNotFoundError, PortalError):
             raise
-        except (PermissionDeniedError, UnauthenticatedError):
-            raise PermissionError("the bucket refuses it") from None
         except Exception as e:
             raise _fault(e) from None
         return body, meta["size"], meta["e_tag"] or str(meta["last_modified"])
@@ -177,26 +172,30 @@ def region_of(bucket: str, settings: Remote, at: str = "https://s3.amazonaws.com
     return answer.headers.get("x-amz-bucket-region") or "us-east-1"
 
 
+_STATUS = re.compile(r"status code: (\d\d\d)")
 _CAUSES = (
-    ("remote-absent", r"NoSuchBucket|ContainerNotFound|bucket does not exist"),
-    ("remote-busy", r"\b429\b|SlowDown|TooManyRequests"),
-    ("remote-slow", r"timed? ?out|operation timed"),
-    ("remote-fault", r"status(?: code)?:? 5\d\d|Server returned non-2xx status code: 5"),
-    ("remote-unreachable", r"connect|dns|resolve|certificate"),
-    ("remote-cut", r"decoding|incomplete|reset|closed|body"),
+    ("remote-absent", re.compile(r"NoSuchBucket|ContainerNotFound|does not exist")),
+    ("remote-busy", re.compile(r"SlowDown|TooManyRequests|status code: 429")),
+    ("remote-fault", re.compile(r"status code: \d")),
+    ("remote-slow", re.compile(r"timed out|TimedOut")),
+    ("remote-unreachable", re.compile(r"error sending request|dns error|onnect")),
 )
-"""What words of an error stand for which cause; the first that are found count."""
+"""What words of an error stand for which cause, the first that fits; else an answer broke off."""
 
 
-def _fault(e: Exception) -> RemoteFault:
+def _fault(e: Exception) -> OSError:
+    """In our words, and by cause, why a request came to nothing."""
     text = str(e)
+    status = _STATUS.search(text)
+    if status and status[1] in ("401", "403"):
+        return PermissionError(f"the bucket refuses it ({status[1]})")
     for code, words in _CAUSES:
-        if re.search(words, text, re.IGNORECASE):
+        if words.search(text):
             return RemoteFault(code, f"The bucket can't be read: {_plain(e)}")
-    return RemoteFault("remote-fault", f"The bucket can't be read: {_plain(e)}")
+    return RemoteFault("remote-cut", f"The bucket can't be read: {_plain(e)}")
 
 
 def _plain(e: Exception) -> str:
-    """The first line of what obstore says; the others are its own business."""
+    """What obstore says at the end of its first line; the rest are addresses and its own affairs."""
     line = str(e).strip().partition("\n")[0].strip()
-    return printable(line, 300).rstrip(". ")
+    return printable(line.rpartition(" - ")[2].partition(": <")[0], 200).rstrip(". ")

@@ -7,16 +7,27 @@ numbers and dates by the ways people write them. What was written is kept in the
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from portal import entry as written_as
 from portal.entry import MetadataItem
-from portal.errors import Problem, Severity, did_you_mean
+from portal.literals import (
+    READERS,
+    SAME,
+    Fault,
+    Resolved,
+    allowed_value,
+    blank,
+    ontologies_of,
+    read_bare,
+    read_enum,
+    several,
+    unless,
+)
 from portal.ontology import ONTOLOGIES, WHOLE, Ontology, Term, fold
-from portal.record import UNKNOWN, Value
+from portal.record import Value
 from portal.schema import SchemaField
 from portal.tidy import (
     age_stage,
@@ -24,65 +35,23 @@ from portal.tidy import (
     is_blank,
     listed,
     plural_stems,
-    read_date,
-    read_number,
     shown,
     tidy,
 )
 from portal.yamledit import flow
 
-__all__ = ["SAME", "Fault", "Resolved", "Resolver"]
+__all__ = ["ORGANISM_OF", "Resolver"]
 
-SAME = object()
-"""In place of a rewriting: what is written is as it should be, or no safe rewriting is known."""
 ORGANISM_OF = {"HsapDv": "NCBITaxon:9606", "MmusDv": "NCBITaxon:10090"}
 """Ontologies that speak of one organism."""
 
 _ID = re.compile(r"([A-Za-z]+)[:_]([A-Za-z0-9.-]+)")
 _IRI = re.compile(r"https?://(?:purl\.obolibrary\.org/obo|www\.ebi\.ac\.uk/efo)/([A-Za-z]+_\w+)")
 _PREFIXES = {name.casefold(): name for name in (*ONTOLOGIES, "AfPO")}  # HANCESTRO has AfPO's
-_NUMBERS = ("integer", "number")
-_LARGEST_BITS = 1000
-_EXACT = 2**53
-"""Whole numbers below are exact in every format."""
 _LONGEST_WRITTEN = 500
 """Of what was written so much is kept in an entry."""
 _COMPOSITE_WORDS = 8
 """Longer texts are sentences, not two values put together."""
-_TRUE, _FALSE = ("yes", "true", "y", "1"), ("no", "false", "n", "0")
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A problem that does not know yet where it is."""
-
-    code: str
-    severity: Severity
-    what: str
-    remedy: str = ""
-    in_entry: str = ""
-    """What else may be done in an entry, but not in an object's attributes."""
-
-    def at(self, where: str, *, entry: bool = True) -> Problem:
-        """The problem at a place: in an entry, or in an object."""
-        return Problem(
-            code=self.code,
-            severity=self.severity,
-            where=where,
-            what=self.what,
-            remedy=f"{self.remedy} {self.in_entry}".strip() if entry else self.remedy,
-        )
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """The values that one item means (several for `lung, brain`), and what is wrong with it."""
-
-    values: tuple[Value, ...]
-    faults: tuple[Fault, ...] = ()
-    rewrite: Any = SAME
-    """What a curator could write instead without changing the meaning: a scalar, a mapping
-    `{id, label, written}`, or a list of these."""
 
 
 class Resolver:
@@ -135,10 +104,13 @@ class Resolver:
         if isinstance(item, written_as.Term):
             return self._mapping(item, field, organisms)
         if not isinstance(item, str):
-            return _bare(item, field)
+            return read_bare(item, field)
         text, oddities = tidy(item)
-        if is_blank(text) and _allowed(text, field) is None:
-            return _blank(item, text)
+        if is_blank(text) and allowed_value(text, field) is None:
+            return blank(item, text)
+        if field.type == "text":  # prose is its author's: only white space around it goes
+            said = item.strip()
+            return Resolved((Value(label=said, written=unless(item, said)),))
         if oddities and field.type == "term" and self._is_odd_name(item, text, field, organisms):
             text, oddities = item, ()
         found = self._text(text, item, field, organisms)
@@ -166,8 +138,8 @@ class Resolver:
         if field.type == "term":
             return self._term(text, item, field, organisms)
         if field.type == "enum":
-            return _enum(text, item, field)
-        return _READERS[field.type](text, item, field)
+            return read_enum(text, item, field)
+        return READERS[field.type](text, item, field)
 
     # Terms
 
@@ -184,12 +156,12 @@ class Resolver:
         if item.id:
             return self._id_and_label(item, text, field)
         if is_blank(text):
-            return _blank(item.label, text)
+            return blank(item.label, text)
         found = self._term(text, item.label, field, organisms)
         if any(v.id for v in found.values):
             return _as_written(found, item.written)
         # Words on purpose: nothing is wrong with them but that no ontology has them.
-        value = Value(label=text, written=item.written or _unless(item.label, text))
+        value = Value(label=text, written=item.written or unless(item.label, text))
         return Resolved((value,), tuple(_on_purpose(f, item.label) for f in found.faults))
 
     def _id_and_label(self, item: written_as.Term, text: str, field: SchemaField) -> Resolved:
@@ -198,7 +170,7 @@ class Resolver:
             value = Value(
                 label=text or item.id,
                 id=item.id,
-                written=item.written or _unless(item.label, text),
+                written=item.written or unless(item.label, text),
                 ontology=item.id.partition(":")[0],
             )
             return Resolved((value,), (self._unknown_id(item.id, field),))
@@ -237,7 +209,7 @@ class Resolver:
             if not organisms and any(t.ontology in ORGANISM_OF for t, _ in found):
                 remedy = "Name the organism, or write the id of the one that is meant."
             fault = Fault("term-ambiguous", "error", what, remedy)
-            return Resolved((Value(label=text, written=_unless(item, text)),), (fault,))
+            return Resolved((Value(label=text, written=unless(item, text)),), (fault,))
         faults = [*_how(how, item, term), *self._obsolete(term)]
         return Resolved(
             (self._value(term, item),),
@@ -248,7 +220,7 @@ class Resolver:
     def _by_id(self, id_: str, item: str, field: SchemaField) -> Resolved:
         term = self._with_id(id_)
         if term is None:
-            value = Value(label=id_, id=id_, written=_unless(item, id_), ontology=id_.split(":")[0])
+            value = Value(label=id_, id=id_, written=unless(item, id_), ontology=id_.split(":")[0])
             return Resolved((value,), (self._unknown_id(id_, field),))
         faults = [*self._wrong_ontology(term, field), *self._obsolete(term)]
         if not faults:
@@ -298,14 +270,14 @@ class Resolver:
             values = tuple(v for r in each.values() for v in r.values)
             faults = tuple(f for r in each.values() for f in r.faults if f.severity != "info")
             rewrite = [_rewritten(r, p) for p, r in each.items()]
-            return _listed(item, values, faults, field, rewrite)
+            return several(item, values, faults, field, rewrite)
         return None
 
     def _nothing(
         self, text: str, item: str, field: SchemaField, organisms: frozenset[str]
     ) -> Resolved:
         """No term is called so: say what it is instead, or what may be meant."""
-        value = Value(label=text, written=_unless(item, text))
+        value = Value(label=text, written=unless(item, text))
         fault = (
             self._of_another_organism(text, field, organisms)
             or self._elsewhere(text, field)
@@ -315,7 +287,7 @@ class Resolver:
             near = self.ontology.nearest(compared(text), field.ontology)
             asked = " or ".join(f"`{t.label}` ({t.id})" for t in near)
             remedy = f"Did you mean {asked}?" if near else ""
-            what = f"`{shown(text)}` is the name of no term of {_ontologies(field)}."
+            what = f"`{shown(text)}` is the name of no term of {ontologies_of(field)}."
             alone = f"If no ontology has it, write {{label: {flow(shown(text))}}}."
             fault = Fault("term-unknown", "error", what, remedy, alone)
         return Resolved((value,), (fault,))
@@ -365,7 +337,9 @@ class Resolver:
             what = f"`{shown(id_)}` is of an ontology that the portal does not have."
             return Fault("term-id-unchecked", "warning", what, f"It has {', '.join(ONTOLOGIES)}.")
         if prefix not in {name.partition(":")[0] for name in field.ontology}:
-            what = f"`{shown(id_)}` is {ONTOLOGIES[prefix]}; the field takes {_ontologies(field)}."
+            what = (
+                f"`{shown(id_)}` is {ONTOLOGIES[prefix]}; the field takes {ontologies_of(field)}."
+            )
             return Fault("term-wrong-ontology", "error", what)
         if prefix in WHOLE:
             what = f"{prefix} {self.ontology.versions.get(prefix, '')} has no term `{shown(id_)}`."
@@ -376,7 +350,9 @@ class Resolver:
     def _wrong_ontology(self, term: Term, field: SchemaField) -> list[Fault]:
         if self.ontology.allows(field.ontology, term):
             return []
-        what = f"`{term.label}` ({term.id}) is {_kind(term)}; the field takes {_ontologies(field)}."
+        what = (
+            f"`{term.label}` ({term.id}) is {_kind(term)}; the field takes {ontologies_of(field)}."
+        )
         return [
             Fault("term-wrong-ontology", "error", what, "Put it into the field that it is for.")
         ]
@@ -396,7 +372,7 @@ class Resolver:
         return Value(
             label=term.label,
             id=term.id,
-            written=_unless(written, term.label),
+            written=unless(written, term.label),
             ontology=term.ontology,
             ontology_version=self.ontology.versions.get(term.ontology),
         )
@@ -458,10 +434,6 @@ def _kind(term: Term) -> str:
     return ONTOLOGIES.get(term.ontology, f"of {term.ontology}")
 
 
-def _ontologies(field: SchemaField) -> str:
-    return ", ".join(field.ontology)
-
-
 def _as_term(term: Term, written: str) -> dict[str, str]:
     said = {"id": term.id, "label": term.label}
     if written == term.label or len(written) > _LONGEST_WRITTEN:
@@ -481,203 +453,3 @@ def _as_written(found: Resolved, written: str) -> Resolved:
 
 def _rewritten(found: Resolved, text: str) -> Any:
     return text if found.rewrite is SAME else found.rewrite
-
-
-def _unless(written: str, label: str) -> str | None:
-    return written if written != label else None
-
-
-# Everything that is not a term
-
-
-def _blank(item: str, text: str) -> Resolved:
-    value = Value(label=UNKNOWN, written=_unless(item, UNKNOWN))
-    if text.casefold() == UNKNOWN:
-        return Resolved((value,))
-    what = f"`{shown(item)}` says that nobody knows."
-    fault = Fault("value-blank-word", "warning", what, "Write `unknown`, or leave the key out.")
-    return Resolved((value,), (fault,))
-
-
-def _bare(item: bool | int | float, field: SchemaField) -> Resolved:
-    """A number or a truth value, as YAML or JSON has them."""
-    if isinstance(item, bool):
-        value = Value(label="yes" if item else "no")
-        if field.type in ("boolean", "text"):
-            return Resolved((value,))
-        what = f"`{str(item).lower()}` is a truth value, but the field is {_article(field)}."
-        remedy = "A bare `yes` or `no` means that in YAML: put quotes around the word."
-        return Resolved((value,), (Fault("value-type", "error", what, remedy),))
-    if isinstance(item, float) and math.isnan(item):
-        return _blank("nan", "nan")
-    if isinstance(item, int) and item.bit_length() > _LARGEST_BITS:
-        value = Value(label=shown(hex(item), 20))
-        what = f"The number has more than {_LARGEST_BITS} bits."
-        return Resolved((value,), (Fault("number-invalid", "error", what),))
-    text = str(item)
-    is_whole = isinstance(item, float) and item.is_integer() and abs(item) < _EXACT
-    whole = str(int(item)) if is_whole else text
-    if field.type in ("text", "gene"):
-        return Resolved((Value(label=text),))
-    if field.type == "term":
-        what = f"`{text}` is a number, but the field is {_article(field)}."
-        fault = Fault("value-type", "error", what, "Write its name or its id.")
-        return Resolved((Value(label=text),), (fault,))
-    if field.type == "enum":
-        text = whole if _allowed(text, field) is None and _allowed(whole, field) else text
-        return _enum(text, text, field)
-    found = _READERS[field.type](whole, whole, field)
-    if field.type in _NUMBERS:  # how YAML or JSON writes a number is nobody's fault
-        return Resolved(found.values, tuple(f for f in found.faults if f.code != "number-form"))
-    return found
-
-
-def _article(field: SchemaField) -> str:
-    if field.type == "term":
-        return f"a term of {_ontologies(field)}"
-    return f"an {field.type}" if field.type[0] in "aeio" else f"a {field.type}"
-
-
-def _listed(
-    item: str,
-    values: tuple[Value, ...],
-    faults: tuple[Fault, ...],
-    field: SchemaField,
-    rewrite: list[Any],
-) -> Resolved:
-    names = shown(", ".join(f"`{v.label}`" for v in values))
-    item = shown(item)
-    if not field.many:
-        what = f"`{item}` names {len(values)} values ({names}), but the field takes one."
-        return Resolved(values, (*faults, Fault("list-not-allowed", "error", what)))
-    what = f"`{item}` names {len(values)} values: {names}."
-    fault = Fault("list-in-text", "info", what, "Write them as a list.")
-    return Resolved(values, (*faults, fault), rewrite)
-
-
-def _allowed(text: str, field: SchemaField) -> str | None:
-    """The value of an enumeration that a text stands for."""
-    name = compared(fold(text))
-    for value, aliases in field.values.items():
-        if name in (compared(fold(a)) for a in (value, *aliases)):
-            return value
-    return None
-
-
-def _enum(text: str, item: str, field: SchemaField) -> Resolved:
-    value = _allowed(text, field)
-    if value is not None:
-        said = Value(label=value, written=_unless(item, value))
-        if value == item:
-            return Resolved((said,))
-        code = "value-case" if fold(value) == fold(text) else "value-alias"
-        fault = Fault(code, "info", f"`{shown(item)}` is `{value}` here.", f"Write `{value}`.")
-        return Resolved((said,), (fault,), value)
-    for parts in listed(text):
-        chosen = [k for p in parts if (k := _allowed(p, field)) is not None]
-        if len(chosen) == len(parts):
-            values = tuple(Value(label=k, written=_unless(item, k)) for k in chosen)
-            return _listed(item, values, (), field, chosen)
-    said = Value(label=text, written=_unless(item, text))
-    near = _near(text, field)
-    if field.open and not near:
-        return Resolved((said,))
-    what = f"`{shown(text)}` is none of the field's values."
-    if field.open:
-        remedy = f"Did you mean `{near}`?"
-        return Resolved((said,), (Fault("value-unusual", "warning", what, remedy),))
-    remedy = did_you_mean(shown(text), field.values)
-    return Resolved((said,), (Fault("value-not-allowed", "error", what, remedy),))
-
-
-def _near(text: str, field: SchemaField) -> str | None:
-    """A value or alias that is misspelt as `text`, by rapidfuzz's ratio."""
-    from rapidfuzz import fuzz, process
-
-    names = [(fold(n), value) for value, also in field.values.items() for n in (value, *also)]
-    choices = [n for n, _ in names]
-    hit = process.extractOne(fold(text), choices, scorer=fuzz.ratio, score_cutoff=86)
-    if not hit or re.sub(r"\D", "", hit[0]) != re.sub(r"\D", "", text):
-        return None  # `v2.0` is no typo of `v1.0`
-    return names[hit[2]][1]
-
-
-def _number(text: str, item: str, field: SchemaField) -> Resolved:
-    read = read_number(text)
-    said, text = Value(label=text, written=_unless(item, text)), shown(text)
-    if read is None:
-        what = f"`{text}` is not a number that can't be misread."
-        fault = Fault("number-invalid", "error", what, "Write it in digits, for example 6518.")
-        return Resolved((said,), (fault,))
-    number, unit = read
-    if unit and compared(fold(unit)) not in _units(field):
-        what = f"`{text}` is in {shown(unit)}; the field is in {field.unit or 'plain numbers'}."
-        return Resolved((said,), (Fault("number-unit", "error", what, "Convert it."),))
-    plain: float | int = int(number) if number.is_integer() and abs(number) < _EXACT else number
-    faults = []
-    if field.type == "integer" and isinstance(plain, float):
-        what = "too large" if number.is_integer() else "not a whole number"
-        faults.append(Fault("number-invalid", "error", f"`{text}` is {what}."))
-    if field.minimum is not None and number < field.minimum:
-        faults.append(Fault("number-range", "error", f"`{text}` is less than {field.minimum:g}."))
-    if field.maximum is not None and number > field.maximum:
-        faults.append(Fault("number-range", "error", f"`{text}` is more than {field.maximum:g}."))
-    value = Value(label=repr(plain), written=_unless(item, repr(plain)))
-    if faults or item == value.label:
-        return Resolved((value,), tuple(faults))
-    what = f"`{shown(item)}` is {value.label}."
-    return Resolved((value,), (Fault("number-form", "info", what, f"Write {value.label}."),), plain)
-
-
-def _units(field: SchemaField) -> set[str]:
-    """The ways to write the field's unit: `µm²`, `um2`, `um^2`."""
-    unit = compared(fold(field.unit)).replace("μ", "µ")
-    plain = unit.replace("µ", "u").replace("²", "2").replace("³", "3")
-    return {unit, unit.replace("µ", "μ"), plain, plain.replace("2", "^2"), unit.replace("²", "2")}
-
-
-def _date(text: str, item: str, field: SchemaField) -> Resolved:
-    read = read_date(text)
-    if read is None:
-        said = Value(label=text, written=_unless(item, text))
-        what = f"`{shown(text)}` is not a date that can't be misread."
-        return Resolved((said,), (Fault("date-invalid", "error", what, "Write YYYY-MM-DD."),))
-    said = Value(label=read, written=_unless(item, read))
-    if item == read:
-        return Resolved((said,))
-    fault = Fault("date-form", "info", f"`{shown(item)}` is {read}.", f"Write {read}.")
-    return Resolved((said,), (fault,), read)
-
-
-def _address(text: str, item: str, field: SchemaField) -> Resolved:
-    said = Value(label=text, written=_unless(item, text))
-    try:
-        written_as.check_address(text)
-    except ValueError as e:
-        return Resolved((said,), (Fault("address-invalid", "error", f"{e}."),))
-    return Resolved((said,))
-
-
-def _boolean(text: str, item: str, field: SchemaField) -> Resolved:
-    word = text.casefold()
-    if word not in (*_TRUE, *_FALSE):
-        said = Value(label=text, written=_unless(item, text))
-        what = f"`{shown(text)}` is neither yes nor no."
-        return Resolved((said,), (Fault("value-not-allowed", "error", what, "Write yes or no."),))
-    label = "yes" if word in _TRUE else "no"
-    return Resolved((Value(label=label, written=_unless(item, label)),))
-
-
-def _plain(text: str, item: str, field: SchemaField) -> Resolved:
-    return Resolved((Value(label=text, written=_unless(item, text)),))
-
-
-_READERS = {
-    "text": _plain,
-    "gene": _plain,
-    "integer": _number,
-    "number": _number,
-    "date": _date,
-    "address": _address,
-    "boolean": _boolean,
-}

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from portal.literals import Fault
 from portal.ontology import OURS, Ontology, Term, fold
 from portal.record import UNKNOWN, Value
-from portal.resolve import ORGANISM_OF, Fault, Resolver
+from portal.resolve import ORGANISM_OF, Resolver
 from portal.schema import Schema, SchemaField
 from portal.tidy import is_blank, listed
 

@@ -20,7 +20,7 @@ from portal.resources import default_schema, shipped_schema, shipped_schemas
 from portal.tidy import shown
 from portal.yamlfile import Loc, read_yaml
 
-__all__ = ["Schema", "SchemaField", "Slot", "load_schema", "read_schema"]
+__all__ = ["ENDING", "Schema", "SchemaField", "Slot", "load_schema", "read_schema"]
 
 FieldType = Literal[
     "term", "enum", "text", "integer", "number", "date", "address", "boolean", "gene"
@@ -33,6 +33,8 @@ _SLOT = re.compile(
 _NUMBERS = ("integer", "number")
 _DEEPEST = 20
 """So many schemas may extend one another."""
+ENDING = ".schema.yaml"
+"""How a file that others extend is called, so that nobody takes it for an entry."""
 SLOT_HELP = (
     "Slots are `attrs`, `attrs:<key>`, `tables:<table>:obs`, `tables:<table>:var`, and `images`, "
     "`labels`, `shapes`, `points`, `tables`, alone or with an element's name."
@@ -222,7 +224,8 @@ def _base(
     known = shipped_schemas()
     base = shipped_schema(name) if name in known else _beside(path, name)
     if base is None:
-        what = f"`extends` names `{shown(name)}`, which is no shipped schema and no file here."
+        what = f"`extends` names `{shown(name)}`, which is no shipped schema and no file here "
+        what += f"that ends in `{ENDING}`."
         return None, [_fault(where, "schema-missing", what, did_you_mean(name, known))]
     if base.resolve() in trail:
         circle = " → ".join(p.name for p in (*trail, base))
@@ -235,10 +238,10 @@ def _base(
 
 
 def _beside(path: Path, name: str) -> Path | None:
-    """The file of this name in the folder of `path` or below it, None where there is none."""
+    """The file `<name>.schema.yaml` in the folder of `path` or below it, None where there is none."""
     try:
         file = (path.parent / name).resolve()
-        inside = file.is_relative_to(path.parent.resolve()) and file.suffix in (".yaml", ".yml")
+        inside = file.is_relative_to(path.parent.resolve()) and f".{file.name}".endswith(ENDING)
         return file if inside and file.is_file() else None
     except (OSError, ValueError):  # a name that no file can have
         return None

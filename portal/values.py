@@ -9,9 +9,10 @@ from typing import Any
 from portal.entry import Entry, Term
 from portal.errors import Problem
 from portal.facts import StoreFacts
+from portal.literals import SAME, Fault
 from portal.ontology import load_ontology
 from portal.record import UNKNOWN, Quality, Value
-from portal.resolve import SAME, Fault, Resolver
+from portal.resolve import Resolver
 from portal.rules import suspicions
 from portal.schema import Schema, SchemaField
 from portal.yamlfile import Loc

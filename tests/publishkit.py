@@ -52,16 +52,13 @@ def free_ports(n: int) -> list[int]:
 
 
 class S3Server:
-    """A running S3 server; anybody may read."""
+    """A running S3 server with one bucket, which anybody may read."""
 
-    def __init__(self, port: int, filer: int) -> None:
+    bucket = "portals"
+
+    def __init__(self, port: int) -> None:
         self.port = port
-        self.filer = filer
         self.address = f"http://127.0.0.1:{port}"
-
-    def make_bucket(self, name: str) -> None:
-        address = f"http://127.0.0.1:{self.filer}/buckets/{name}/"
-        urllib.request.urlopen(urllib.request.Request(address, method="POST"), timeout=10).close()
 
 
 @contextmanager
@@ -81,7 +78,7 @@ def run_s3(folder: Path) -> Iterator[S3Server]:
     command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]
     command += ["-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={config}"]
     command += ["-master.volumeSizeLimitMB=64", "-volume.max=20", "-volume.minFreeSpacePercent=0"]
-    server = S3Server(ports[3], ports[2])
+    server = S3Server(ports[3])
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
         try:
@@ -101,7 +98,7 @@ def _wait(process: subprocess.Popen[bytes], server: S3Server, log: Path) -> None
     from obstore.store import S3Store
 
     store = S3Store(
-        "ready",
+        server.bucket,
         config={"endpoint": server.address, "access_key_id": KEY, "secret_access_key": SECRET},
         client_options={"allow_http": True},
         retry_config={"max_retries": 0},
@@ -109,7 +106,7 @@ def _wait(process: subprocess.Popen[bytes], server: S3Server, log: Path) -> None
     deadline = time.monotonic() + 60
     while True:
         try:
-            obstore.put(store, "x", b"x")
+            obstore.put(store, "ready", b"")  # makes the bucket too
             return
         except (OSError, obstore.exceptions.BaseError):
             if process.poll() is not None or time.monotonic() > deadline:

@@ -183,7 +183,7 @@ FIELDS = {
     ("name", "value", "why"),
     [
         ("area", "5 mm²", "is in mm²"),
-        ("area", "5,5", "can't be misread"),
+        ("area", "5,5", "could be one of two"),
         ("born", "10/05/2023", "Write YYYY-MM-DD"),
         ("kit", "c", "none of the field's values"),
         ("donor", ["x", "y"], "2 values, one is allowed"),

@@ -233,6 +233,7 @@ def test_what_is_written_is_valid_and_says_the_same(layout: str, site: SiteConfi
     assert report.ok, str(report)
     store, entry = site.root / "stores" / "spots.zarr", site.manifest_dir / "spots.yaml"
     assert curator.write(store, entry) == entry
+    assert entry.read_text().startswith("title: 'Spots: a title'\n")
 
     manifest = read_manifest(site)
     assert manifest.problems == ()
@@ -324,14 +325,14 @@ def test_attributes_that_only_slots_speak_of_get_labels_and_keep_what_they_were(
             },
         }
     )
-    bio = {"organism": "mouse", "site": ["Lung", "Brain"], "age": "8 weeks", "note": "as\nit is."}
+    bio = {"organism": "mouse", "site": ["Lung", "Brain"], "age": "adult", "note": "as\nit is."}
     sdata = spots(bio=bio)
     portal.Curator(sdata, schema).write(tmp_path / "s.zarr")
     attrs = read_zarr(tmp_path / "s.zarr").attrs
     assert attrs["bio"] == {
         "organism": "Mus musculus",
         "site": ["lung", "brain"],
-        "age": "8-week-old stage",
+        "age": "mature stage",
         "note": "as\nit is.",
     }
     kept = attrs["curation"]["slots"]["attrs:bio"]
@@ -374,6 +375,7 @@ def test_values_that_the_object_does_not_hold_are_in_entry_and_store(site: SiteC
     metadata = {"tissue": "Lung", "n_spots": "12", "colour: x\n- y": "#red", "sex": "unknown"}
     curator = portal.Curator(spots(), metadata=metadata)
     entry = curator.write(site.root / "s.zarr", site.manifest_dir / "s.yaml")
+    assert entry.read_text().startswith("title: s  # TODO a title that people understand\n")
     (read,) = read_manifest(site).entries
     assert read.path == entry
     assert read.metadata["n_spots"] == 12

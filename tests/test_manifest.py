@@ -166,4 +166,4 @@ def test_the_default_manifest_has_no_problems_and_every_uploaded_record():
     manifest = read_manifest(load_config(ROOT / "site_config.yaml"))
     assert manifest.problems == ()
     mirrored = [e for e in manifest.entries if e.path.parent.name == "spatialdata-db"]
-    assert len(mirrored) == 110
+    assert len(mirrored) == 138

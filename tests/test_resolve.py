@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 import portal
 from portal.curation_codes import CODES
 from portal.entry import Entry, Term
+from portal.literals import SAME, Resolved
 from portal.ontology import ONTOLOGIES, WHOLE, fold, load_ontology
 from portal.record import UNKNOWN
-from portal.resolve import SAME, Resolved, Resolver
+from portal.resolve import Resolver
 from portal.schema import SchemaField, load_schema
 from portal.tidy import tidy
 from portal.yamledit import flow

@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 def read(tmp_path: Path, text: str, **beside: str) -> tuple[Schema | None, list[tuple[str, ...]]]:
     """The schema, and of each problem where it is, its code, what and remedy."""
     for name, other in beside.items():
-        (tmp_path / f"{name}.yaml").write_text(other, "utf-8")
+        (tmp_path / f"{name}.schema.yaml").write_text(other, "utf-8")
     path = tmp_path / "schema.yaml"
     path.write_text(text, "utf-8")
     schema, problems = read_schema(path, "m/schema.yaml")
@@ -233,34 +233,36 @@ def test_all_faults_are_told_at_once(tmp_path):
 def test_a_circle_of_three_files_is_told_where_it_closes(tmp_path):
     _, problems = read(
         tmp_path,
-        "extends: b.yaml\n",
-        b="extends: c.yaml\n",
+        "extends: b.schema.yaml\n",
+        b="extends: c.schema.yaml\n",
         c="name: c\nextends: schema.yaml\n",
     )
     ((where, code, what, _),) = problems
-    assert (where, code) == ("m/c.yaml:2", "schema-cycle")
-    assert "schema.yaml → b.yaml → c.yaml → schema.yaml" in what
+    assert (where, code) == ("m/c.schema.yaml:2", "schema-cycle")
+    assert "schema.yaml → b.schema.yaml → c.schema.yaml → schema.yaml" in what
 
 
 def test_a_chain_without_end_is_refused_and_not_climbed(tmp_path):
-    links = {f"c{i}": f"extends: c{i + 1}.yaml\n" for i in range(1500)}
-    _, problems = read(tmp_path, "extends: c0.yaml\n", **links)
+    links = {f"c{i}": f"extends: c{i + 1}.schema.yaml\n" for i in range(1500)}
+    _, problems = read(tmp_path, "extends: c0.schema.yaml\n", **links)
     assert [p[1] for p in problems] == ["schema-cycle"]
 
 
 def test_what_is_wrong_in_a_base_is_told_once_and_of_the_base(tmp_path):
     base = "fields:\n  a: {type: term, ontology: X}\n  b: {found_in: p}\n"
-    own = "extends: base.yaml\nfields:\n  c:\n    found_in: p\n"
+    own = "extends: base.schema.yaml\nfields:\n  c:\n    found_in: p\n"
     _, problems = read(tmp_path, own, base=base)
     assert [p[:2] for p in problems] == [
-        ("m/base.yaml:2", "schema-ontology-unknown"),
+        ("m/base.schema.yaml:2", "schema-ontology-unknown"),
         ("m/schema.yaml:4", "schema-place-twice"),
     ]
 
 
 def test_a_base_that_can_not_be_read_leaves_what_is_written_here(tmp_path):
-    schema, problems = read(tmp_path, "extends: base.yaml\nfields: {a: {}}\n", base="fields: [\n")
-    assert [p[:2] for p in problems] == [("m/base.yaml:2", "yaml-syntax")]
+    schema, problems = read(
+        tmp_path, "extends: base.schema.yaml\nfields: {a: {}}\n", base="fields: [\n"
+    )
+    assert [p[:2] for p in problems] == [("m/base.schema.yaml:2", "yaml-syntax")]
     assert schema is not None
     assert list(schema.fields) == ["a"]
 
@@ -367,10 +369,10 @@ def test_a_schema_over_others_is_what_plain_dicts_merge_to(tmp_path_factory, lay
     folder = tmp_path_factory.mktemp("layers")
     merged: dict = {}
     for i, layer in enumerate(layers):
-        extends = {"extends": f"{i - 1}.yaml"} if i else {}
-        (folder / f"{i}.yaml").write_text(json.dumps({**layer, **extends}), "utf-8")
+        extends = {"extends": f"{i - 1}.schema.yaml"} if i else {}
+        (folder / f"{i}.schema.yaml").write_text(json.dumps({**layer, **extends}), "utf-8")
         merged = naive(merged, {**layer, **extends})
-    schema, _ = read_schema(folder / f"{len(layers) - 1}.yaml")
+    schema, _ = read_schema(folder / f"{len(layers) - 1}.schema.yaml")
     assert schema is not None
     expected = Schema.model_validate(merged)
     assert schema.model_dump() == expected.model_dump()
@@ -388,11 +390,11 @@ def test_an_extension_says_only_what_is_otherwise():
 
 def test_a_file_in_a_folder_below_may_be_extended(tmp_path):
     (tmp_path / "labs").mkdir()
-    (tmp_path / "labs" / "one.yaml").write_text("fields:\n  a: {unit: m}\n")
-    schema, problems = read(tmp_path, "extends: labs/one.yaml\n")
+    (tmp_path / "labs" / "one.schema.yaml").write_text("fields:\n  a: {unit: m}\n")
+    schema, problems = read(tmp_path, "extends: labs/one.schema.yaml\n")
     assert schema is not None
     assert list(schema.fields) == ["a"]
-    assert problems[0][0] == "m/labs/one.yaml:2"
+    assert problems[0][0] == "m/labs/one.schema.yaml:2"
 
 
 # -- fields and slots ----------------------------------------------------------------------------

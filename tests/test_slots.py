@@ -298,6 +298,8 @@ def test_genes_of_other_organisms_are_not_judged(tmp_path: Path):
 def test_a_graft_has_genes_of_both_organisms(tmp_path: Path):
     assert genes(tmp_path, MOUSE_GENES, ASKED, HUMAN, MOUSE) == []
     assert genes(tmp_path / "2", HUMAN_GENES, ASKED, HUMAN, MOUSE) == []
+    (problem,) = genes(tmp_path / "3", [*MOUSE_GENES, "NOSUCHGENE1"], ASKED, HUMAN, MOUSE)
+    assert "1 of 7 genes are not in GENCODE M" in problem.what
 
 
 # elements

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from portal.config import SiteConfig
 from portal.curate import curate
 from portal.entry import ID, Entry
-from portal.errors import Problem, UsageError
-from portal.manifest import RESERVED, read_manifest
+from portal.errors import Problem, ProblemsError, UsageError
+from portal.manifest import RESERVED, read_manifest, source_path
 from portal.record import UNKNOWN, Record, Value
 from portal.scan_codes import printable
 from portal.schema import Schema, SchemaField
@@ -51,7 +51,8 @@ def add_store(store: Path, config: SiteConfig, *, id_: str | None = None, title:
     """Scan a store and write its entry into the manifest.
 
     Raises UsageError where there is no store, the id can't be one or is taken, or the store lies
-    outside the folders that the portal may read; nothing is written then.
+    outside the folders that the portal may read, ProblemsError where it is no store that can be
+    read; nothing is written then.
     """
     from portal.scan import scan_store
 
@@ -76,7 +77,13 @@ def add_store(store: Path, config: SiteConfig, *, id_: str | None = None, title:
             f"{store} lies outside the folders that this portal may read ({roots}). "
             "Move it, or add its folder to `source_roots` in site_config.yaml."
         )
+    for other in manifest.entries:
+        has = source_path(other)
+        if has is not None and has.resolve() == store.resolve():
+            raise UsageError(f"{store} is the source of {other.shown_as} already.")
     facts = scan_store(store, limit=config.limits.scan_bytes, name=id_)
+    if facts.kind == "unreadable":
+        raise ProblemsError(facts.problems)
     shown = str(path.relative_to(config.root))
     entry = new_entry(title or _title_of(store))
     entry = entry.model_copy(update={"id": id_, "shown_as": shown})

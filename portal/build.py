@@ -35,6 +35,7 @@ from portal.products import Artifact, Budget, make_products
 from portal.publish import recover, replace
 from portal.quality import with_duplicates
 from portal.record import Record
+from portal.scans import kept_facts
 
 __all__ = ["BuildReport", "build_site"]
 
@@ -187,7 +188,7 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
 def scan_all(
     manifest: Manifest, config: SiteConfig, say: Progress, notes: Notes | None = None
 ) -> list[Artifact]:
-    """Scan every local source and curate every entry."""
+    """Scan every local source, take the scans of those elsewhere, and curate every entry."""
     of: dict[str, list[Problem]] = {}
     for problem in manifest.problems:
         of.setdefault(problem.where.rpartition(":")[0], []).append(problem)
@@ -242,6 +243,9 @@ def scan_entry(
     facts = None
     if entry.status != "public":  # what is not offered is not told either
         path = None
+    elif entry.is_remote:
+        facts, found = kept_facts(entry, config)
+        problems += found
     if path is not None:
         if path.exists():
             facts = scan_store(path, limit=config.limits.scan_bytes, name=entry.id)

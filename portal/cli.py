@@ -110,41 +110,69 @@ def init(
 @app.command()
 def scan(
     stores: Annotated[
-        list[Path] | None, typer.Argument(help="Stores; none means every entry's source.")
+        list[str] | None,
+        typer.Argument(help="Stores, also at addresses; none means every entry's source."),
     ] = None,
     config: ConfigFile = Path("site_config.yaml"),
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Only stores elsewhere: which are others by now.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also stores elsewhere that have a scan.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing to scans/.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read what stores say about themselves, without pixels or counts."""
     from portal.config import SiteConfig, load_config
     from portal.scan import scan_store
 
+    if stores and (stale or every or dry_run):
+        raise UsageError("--stale, --all and --dry-run are about the entries, not about STORE.")
+    elsewhere = []
     if stores:
-        limit = SiteConfig(title="-").limits.scan_bytes
-        missing = [str(s) for s in stores if not s.exists()]
+        site = load_config(config) if config.is_file() else SiteConfig(title="-")
+        missing = [s for s in stores if "://" not in s and not Path(s).exists()]
         if missing:
             raise UsageError(f"There is nothing at {', '.join(missing)}.")
-        facts = {str(s): scan_store(s, limit=limit) for s in stores}
+        limit = site.limits.scan_bytes
+        facts = {s: scan_store(s, limit=limit, remote=site.remote) for s in stores}
         problems = [p for f in facts.values() for p in f.problems]
     else:
-        from portal.build import scan_all
+        from portal.build import build_time, scan_all
         from portal.manifest import read_manifest
+        from portal.rescan import rescan
 
         site = load_config(config)
         manifest = read_manifest(site)
         with progress(not as_json) as say:
+            elsewhere = rescan(
+                site,
+                manifest,
+                "all" if every else "stale" if stale else "missing",
+                scanned=build_time().isoformat(timespec="seconds"),
+                write=not dry_run,
+                progress=say,
+            )
+            if stale:
+                chosen = {e.id for e in elsewhere}
+                entries = tuple(e for e in manifest.entries if e.id in chosen)
+                manifest = manifest.model_copy(update={"entries": entries})
             artifacts = scan_all(manifest, site, say)
         facts = {a.record.id: a.record.facts for a in artifacts if a.record.facts}
-        problems = [*manifest.problems, *(p for a in artifacts for p in a.record.problems)]
+        problems = [p for e in elsewhere for p in e.problems]
+        problems += [*manifest.problems, *(p for a in artifacts for p in a.record.problems)]
     problems = list(dict.fromkeys(problems))
     if as_json:
         _print_json(
             {
                 "stores": {k: f.model_dump(mode="json") for k, f in facts.items()},
+                "elsewhere": {e.id: e.as_dict() for e in elsewhere},
                 "problems": [p.model_dump() for p in problems],
             }
         )
     else:
+        _show_elsewhere(elsewhere)
         table = Table("store", "kind", "elements", "bytes", "files", "problems", box=None)
         for name, f in facts.items():
             table.add_row(
@@ -161,7 +189,18 @@ def scan(
             )
         output.print(table)
         show_problems(problems)
-    raise typer.Exit(1 if worst(problems) == "error" else 0)
+    drift = any(e.outcome == "changed" for e in elsewhere)
+    raise typer.Exit(1 if drift or worst(problems) == "error" else 0)
+
+
+def _show_elsewhere(elsewhere: Iterable[Any]) -> None:
+    """What became of the stores elsewhere, and what that took."""
+    table = Table("store elsewhere", "scan", "requests", "bytes", "seconds", box=None)
+    for e in elsewhere:
+        figures = (f"{e.requests:,}", f"{e.bytes:,}", f"{e.seconds:.1f}")
+        table.add_row(escape(e.id), e.outcome, *(figures if e.requests else ("", "", "")))
+    if table.row_count:
+        output.print(table)
 
 
 @app.command()
@@ -208,6 +247,10 @@ def check(
     diff: Annotated[
         bool, typer.Option("--diff", help="Show what --fix would write, and write nothing.")
     ] = False,
+    remote: Annotated[
+        bool,
+        typer.Option("--remote", help="Ask servers elsewhere what a browser would ask them."),
+    ] = False,
     strict: Annotated[bool, typer.Option(help="Warnings count as errors.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes.")] = False,
     github: Annotated[
@@ -231,7 +274,11 @@ def check(
             rewritten = rewrite(checked, schema, write=fix and not diff)
             if fix and not diff and any(r.after != r.before for r in rewritten):
                 checked = run(site, paths or (), say)
-    problems = [*checked.problems, *(p for r in rewritten for p in r.left)]
+        problems = [*checked.problems, *(p for r in rewritten for p in r.left)]
+        if remote:
+            from portal.browsercheck import check_addresses
+
+            problems += check_addresses(site, checked.entries, say)
     if quiet:
         problems = [p for p in problems if p.severity != "info"]
     names = {r.path: str(r.path.relative_to(site.root)) for r in rewritten}
@@ -291,6 +338,7 @@ def attrs(
     from portal.config import SiteConfig, load_config
     from portal.looking import attribute_table
     from portal.scan import scan_store
+    from portal.words import plain
 
     if not store.exists():
         raise UsageError(f"There is nothing at {store}.")
@@ -306,7 +354,7 @@ def attrs(
         return
     table = Table("attribute", "value", "field", "read as", box=None)
     for row in rows:
-        table.add_row(*(escape(x) for x in (row.name, row.text, row.field, row.read_as)))
+        table.add_row(*(escape(plain(x)) for x in (row.name, row.text, row.field, row.read_as)))
     output.print(table)
 
 

@@ -48,7 +48,14 @@ def curate(
     table = _default_table(facts)
     n_obs, n_features, count_source, differing = _counts(entry, values, table, found)
     if facts:
-        found += slot_faults(facts, schema, curated.resolver, entry.id, curated.organisms)
+        found += slot_faults(
+            facts,
+            schema,
+            curated.resolver,
+            entry.id,
+            curated.organisms,
+            curated.technologies,
+        )
     published = entry.versions[-1].date if entry.versions else None
     published = published or _label(values, "publication_date")
     page = entry.page or web_address(_label(values, "dataset_url"))

@@ -43,9 +43,11 @@ def _general(tree: Tree, record: Record) -> None:
         features = f" × {record.n_features:,} features" if record.n_features else ""
         branch.add(f"{record.obs_noun}: {record.n_obs:,}{features} ({record.n_obs_source})")
     if facts:
+        known = facts.bytes is not None  # of a store elsewhere it need not be
         branch.add(
             f"store: {facts.kind}, container {facts.container_version or 'unknown'}, "
-            f"zarr v{facts.zarr_format}, {size(facts.bytes)} in {facts.files} files"
+            f"zarr v{facts.zarr_format}, "
+            + (f"{size(facts.bytes)} in {facts.files} files" if known else "size unknown")
         )
         branch.add(f"fingerprint: {facts.fingerprint[:16]}")
         if facts.coordinate_systems:

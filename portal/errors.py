@@ -88,7 +88,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, options, n=3, cutoff=0.6)
     if near:
         return f"Did you mean {' or '.join(repr(n) for n in near)}?"
-    if len(options) <= 24:
+    if 0 < len(options) <= 24:
         return f"Known: {', '.join(options)}."
     return ""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from portal.errors import Problem, Severity
 from portal.facts import Column, ElementFacts, MatrixFacts, StoreFacts, Transformation
-from portal.scan_tables import _ID_COLUMNS, MAX_CATEGORIES, _look_stable
+from portal.scan_tables import ID_COLUMNS, MAX_CATEGORIES, look_stable
 
 if TYPE_CHECKING:
     from spatialdata import SpatialData
@@ -218,13 +218,13 @@ def _table(name: str, table: Any) -> ElementFacts:
 
 def _accessions(frame: Any, columns: Sequence[Column], ids: tuple[str, ...]) -> tuple[str, ...]:
     """Stable ids in a column of var, where its index holds symbols: those that a scan takes."""
-    if not ids or _look_stable(ids):
+    if not ids or look_stable(ids):
         return ()
     places = {c.name.lower(): i for i, c in enumerate(columns) if c.dtype in _TEXTUAL}
-    for place in (places[n] for n in _ID_COLUMNS if n in places):
+    for place in (places[n] for n in ID_COLUMNS if n in places):
         found = frame.iloc[:, place].astype(object)
         texts = tuple(map(str, found.where(found.notna(), "")))
-        if _look_stable(texts):
+        if look_stable(texts):
             return texts
     return ()
 

@@ -81,12 +81,15 @@ def make_products(
     problems: list[Problem] = []
     if not _offered(record):
         return _with(record, Products(view=View(reason=_why_not_offered(record))))
-    if source is None or record.facts is None:
+    if record.facts is None:
         reason = (
             "The store lies elsewhere and has not been scanned yet, so nothing can be drawn."
             if artifact.entry.source or artifact.entry.url
             else "The entry names no store."
         )
+        return _with(record, Products(view=View(reason=reason)))
+    if source is None:
+        reason = "The store lies elsewhere, so nothing is drawn from it."
         return _with(record, Products(view=View(reason=reason)))
     if record.facts.kind != "spatialdata":
         return _with(record, Products(view=View(reason=_not_drawable(record.facts))))

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -41,6 +42,8 @@ PART_BYTES = 16_000_000
 """Larger files are sent in parts of this size."""
 
 _DIGEST = "portal-md5"
+_md5 = partial(hashlib.md5, usedforsecurity=False)
+"""What S3 itself calls a file's content by; it guards against nobody."""
 _FOR_EVER, _ASK = "public, max-age=31536000, immutable", "no-cache"
 _CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
@@ -169,11 +172,6 @@ def _prepare(site: Path, name: str) -> _Upload:
             attributes["Content-Encoding"] = "gzip"
     md5 = _md5(body).hexdigest()
     return _Upload(body, len(body), md5, {**attributes, _DIGEST: md5})
-
-
-def _md5(data: bytes = b"") -> hashlib._Hash:
-    """What S3 itself calls a file's content by; it guards against nobody."""
-    return hashlib.md5(data, usedforsecurity=False)
 
 
 def _is_for_browsers(name: str, kind: str) -> bool:

@@ -196,6 +196,6 @@ def _fault(e: Exception) -> OSError:
 
 
 def _plain(e: Exception) -> str:
-    """What obstore says at the end of its first line; the rest are addresses and its own affairs."""
+    """What obstore says at the end of its first line; the rest are addresses and its affairs."""
     line = str(e).strip().partition("\n")[0].strip()
     return printable(line.rpartition(" - ")[2].partition(": <")[0], 200).rstrip(". ")

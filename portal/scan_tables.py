@@ -18,7 +18,7 @@ from portal.scan_nodes import MAX_LENGTH, Node
 from portal.scan_survey import Survey
 from portal.store import Files, ReadLimit, reason
 
-__all__ = ["scan_table"]
+__all__ = ["ID_COLUMNS", "look_stable", "scan_table"]
 
 MAX_CATEGORIES = 512
 
@@ -39,7 +39,7 @@ _SYMBOL_COLUMNS = (
     "mgi_symbol",
     "name",
 )
-_ID_COLUMNS = (
+ID_COLUMNS = (
     "gene_ids",
     "gene_id",
     "ensembl_id",
@@ -253,9 +253,9 @@ class _Table:
             self.problems.add("var-duplicates", "info", f"{self.path}/var", what)
         if not ids:
             return (), (), ()
-        stable = _look_stable(ids)
+        stable = look_stable(ids)
         names = () if not stable else self._beside(var, _SYMBOL_COLUMNS, ids, lambda _: True)
-        accessions = () if stable else self._beside(var, _ID_COLUMNS, ids, _look_stable)
+        accessions = () if stable else self._beside(var, ID_COLUMNS, ids, look_stable)
         return ids, names, accessions
 
     def _beside(
@@ -405,7 +405,7 @@ def _texts(values: list[Any]) -> list[str]:
     return values
 
 
-def _look_stable(ids: tuple[str, ...]) -> bool:
+def look_stable(ids: tuple[str, ...]) -> bool:
     """Whether most of a sample look like accession numbers rather than gene symbols."""
     sample = ids[:: max(1, len(ids) // 50)]
     return sum(bool(_STABLE_ID.match(i)) for i in sample) * 2 > len(sample)

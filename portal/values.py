@@ -114,11 +114,12 @@ class CuratedValues:
         """The field's values as the store has them: root attributes first, then obs categories."""
         if self.facts is None:
             return ()
-        for path in (f"{CURATION}.values.{name}", *field.found_in):
-            values = self._attribute(path, field, told)
-            if values:
-                return values
-        return self._categories(field, self.facts, told)
+        kept = self._attribute(f"{CURATION}.values.{name}", field, told)
+        for path in field.found_in:
+            if values := self._attribute(path, field, told):
+                # What was kept has the ids; but who corrects the attribute means what it says now.
+                return kept if kept and _agree(kept, values) else values
+        return kept or self._categories(field, self.facts, told)
 
     def _attribute(self, path: str, field: SchemaField, told: list[Problem]) -> tuple[Value, ...]:
         raw = attribute_at(self.facts, path)

@@ -78,7 +78,8 @@ class Answer:
         """Whether it is HTML: what many servers show for a file that they don't have."""
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         start = self.body[:64].lstrip().lower()
-        return kind == "text/html" or start.startswith((b"<!doctype html", b"<html"))
+        called = kind == "text/html" and not start.startswith(b"{")
+        return called or start.startswith((b"<!doctype html", b"<html"))
 
     @property
     def mark(self) -> str:

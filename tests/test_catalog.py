@@ -189,7 +189,9 @@ def test_collections_count_their_members(written):
 
 def test_artifact_json_is_the_record_without_its_long_lists(tmp_path):
     whole = with_table("a", tuple(f"g{i}" for i in range(1000)))
-    path = write_record(whole, tmp_path)
+    path = tmp_path / "artifact.json"
+    text = write_record(whole, tmp_path)
+    assert path.read_text("utf-8") == text
     back = Record.model_validate_json(path.read_bytes())
     assert back == slim(whole)
     assert path.stat().st_size < 5_000

@@ -179,7 +179,7 @@ def test_the_tree_can_be_walked_and_a_term_includes_what_is_below(address, brows
     page = visit(browser, address).page
     tissue = facet(page, "tissue")
     # brain and spinal cord are both there, so what joins them is too
-    tissue.get_by_role("button", name="Within nervous system", exact=True).click()
+    tissue.get_by_role("button", name="Within central nervous system", exact=True).click()
     tissue.get_by_role("button", name="Within brain", exact=True).click()
     child = tissue.get_by_role("checkbox", name=re.compile("^cerebellum"))
     child.check()
@@ -442,7 +442,7 @@ def test_keyboard_alone_is_enough(address, browser, rows):
     page.keyboard.press("Enter")
     assert total(page) == len(rows)
     assert page.evaluate("document.activeElement.id") == "count"
-    page.get_by_role("button", name="Within nervous system", exact=True).focus()
+    page.get_by_role("button", name="Within central nervous system", exact=True).focus()
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
     page.locator("#export > summary").focus()

@@ -7,17 +7,18 @@ credentials of the server come from the environment and from nowhere else.
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import hashlib
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -68,16 +69,19 @@ def publish_s3(
     or can't be reached.
     """
     store = _open(target)
+    there: dict[str, ObjectMeta] = {}
+
+    def list_all(_: str) -> None:
+        there.update((o["path"], o) for some in store.list(chunk_size=1000) for o in some)
+
     with _told(target):
         say("Listing the target", 0, 1)
-        there = {o["path"]: o for some in store.list(chunk_size=1000) for o in some}
-        say("Listing the target", 1, 1)
-        same = asyncio.run(_same(store, site, files, there, say))
-        sizes = {name: o["size"] for name, o in there.items()}
-        plan = make_plan(files, sizes, same, delete)
+        _each(list_all, [target], lambda n: say("Listing the target", n, 1))
+        same = _same(store, site, files, there, say)
+        plan = make_plan(files, {name: o["size"] for name, o in there.items()}, same, delete)
         _check_ours(target, plan)
         if not dry_run:
-            asyncio.run(_send(store, site, plan, say))
+            _send(store, site, plan, say)
     return plan
 
 
@@ -184,7 +188,7 @@ def _is_for_browsers(name: str, kind: str) -> bool:
     return "charset" in kind
 
 
-async def _same(
+def _same(
     store: S3Store,
     site: Path,
     files: Mapping[str, int],
@@ -201,31 +205,31 @@ async def _same(
     def tag(name: str) -> str:
         return (there[name]["e_tag"] or "").strip('"')
 
-    async def compare(name: str) -> None:
-        upload = await asyncio.to_thread(_prepare, site, name)
+    def compare(name: str) -> None:
+        upload = _prepare(site, name)
         if tag(name) == upload.md5:
             same.add(name)
         elif upload.size == there[name]["size"]:
             unclear[name] = upload.md5
 
-    async def ask(name: str) -> None:
-        found = await obstore.get_async(store, name, options={"head": True})
+    def ask(name: str) -> None:
+        found = obstore.get(store, name, options={"head": True})
         if found.attributes.get(_DIGEST) == unclear[name]:
             same.add(name)
 
-    await _each(compare, shared, lambda n: say("Comparing", n, len(shared)))
+    _each(compare, shared, lambda n: say("Comparing", n, len(shared)))
     # The tag is the MD5, but for what was sent in parts; where the server encrypts, for nothing.
     asked = [n for n in unclear if "-" in tag(n) or not same]
-    await _each(ask, asked, lambda n: say("Asking for digests", n, len(asked)))
+    _each(ask, asked, lambda n: say("Asking for digests", n, len(asked)))
     return same
 
 
-async def _send(store: S3Store, site: Path, plan: Plan, say: Progress) -> None:
+def _send(store: S3Store, site: Path, plan: Plan, say: Progress) -> None:
     import obstore
 
-    async def send(name: str) -> None:
-        upload = await asyncio.to_thread(_prepare, site, name)
-        await obstore.put_async(
+    def send(name: str) -> None:
+        upload = _prepare(site, name)
+        obstore.put(
             store,
             name,
             upload.body,
@@ -237,31 +241,55 @@ async def _send(store: S3Store, site: Path, plan: Plan, say: Progress) -> None:
 
     before = 0
     for stage in stages(plan.sent):
-        await _each(send, stage, lambda n, k=before: say("Sending files", k + n, len(plan.sent)))
+        _each(send, stage, lambda n, k=before: say("Sending files", k + n, len(plan.sent)))
         before += len(stage)
     before = 0
     for stage in reversed(stages(plan.removed)):  # no page outlives its parts
         say("Removing files", before, len(plan.removed))
-        await obstore.delete_async(store, stage)
+        obstore.delete(store, stage)
         before += len(stage)
         say("Removing files", before, len(plan.removed))
 
 
-async def _each(
-    work: Callable[[str], Awaitable[None]], names: Iterable[str], tell: Callable[[int], None]
-) -> None:
-    """Do the work for every name, a bounded number at a time."""
-    left = iter(names)
-    done = 0
+def _each(work: Callable[[str], None], names: Sequence[str], tell: Callable[[int], None]) -> None:
+    """Do the work for every name, a bounded number at a time, in threads.
 
-    async def worker() -> None:
-        nonlocal done
-        for name in left:
-            await work(name)
-            done += 1
-            tell(done)
+    Threads, since the event loop of the library may abort the process when that ends. At a fault
+    the others finish what they have begun; who interrupts waits for nobody.
+    """
+    left: SimpleQueue[str] = SimpleQueue()
+    for name in names:
+        left.put(name)
+    done: SimpleQueue[BaseException | None] = SimpleQueue()
+    stop = threading.Event()
 
-    await asyncio.gather(*(worker() for _ in range(WORKERS)))
+    def worker() -> None:
+        while not stop.is_set():
+            try:
+                work(left.get_nowait())
+            except Empty:
+                return
+            except BaseException as e:  # a panic of the library is no Exception
+                stop.set()
+                done.put(e)
+            else:
+                done.put(None)
+
+    workers = [threading.Thread(target=worker, daemon=True) for _ in range(WORKERS)]
+    fault = None
+    try:
+        for thread in workers:
+            thread.start()
+        for n in range(len(names)):
+            if fault := done.get():
+                break
+            tell(n + 1)
+    finally:
+        stop.set()
+    for thread in workers:
+        thread.join()
+    if fault:
+        raise fault
 
 
 _REASONS = {

@@ -96,10 +96,10 @@ def _closed(e: OSError, shown: str) -> StoreError:
         what = f"There is no zarr store at this address of {shown}"
         return StoreError("remote-absent", what)
     if isinstance(e, PermissionError):
-        return StoreError("remote-refused", f"{shown} may not be read: {reason(e)}")
+        return StoreError("remote-refused", f"The store at {shown} may not be read: {reason(e)}")
     if isinstance(e, WebPage):
         return StoreError("remote-webpage", reason(e))
-    return StoreError("remote-fault", f"{shown} can't be read: {reason(e)}")
+    return StoreError("remote-fault", f"The store at {shown} can't be read: {reason(e)}")
 
 
 class RemoteFiles(Files):
@@ -166,11 +166,9 @@ class RemoteFiles(Files):
         if not self._may_be_there(path):
             raise FileNotFoundError(path)
         try:
-            body, mark = self._origin.range(path, start, length, self._taker(path))
-            self._same(path, mark)
+            return self._range(path, start, length)
         except (OSError, StoreError) as e:
             raise self._noted(path, e) from None
-        return body
 
     def expect(self, paths: Iterable[str]) -> None:
         self._load([p for p in paths if self._may_be_there(p)])
@@ -212,6 +210,15 @@ class RemoteFiles(Files):
         if known and mark and known != mark:
             raise RemoteFault("remote-changed", f"{path} changed while the store was read")
 
+    def _range(self, path: str, start: int, length: int) -> bytes:
+        """A part of a file, of the length that it must have."""
+        body, mark = self._origin.range(path, start, length, self._taker(path))
+        self._same(path, mark)
+        if len(body) != length:
+            what = f"Of {path} {len(body):,} bytes came where {length:,} were asked for"
+            raise RemoteFault("remote-cut", what)
+        return body
+
     def _noted(self, path: str, e: Exception) -> Exception:
         """The exception to tell of a file, noted where it says that reading itself went wrong."""
         if isinstance(e, FileNotFoundError) and self._listed and path in self._listed:
@@ -248,23 +255,17 @@ class RemoteFiles(Files):
         """Get the footers of Parquet files, mostly by one request each."""
 
         def get(path: str) -> None:
-            take = self._taker(path)
             if self._listed is None:
-                end, size, mark = self._origin.tail(path, _FOOTER, take)
+                end, size, mark = self._origin.tail(path, _FOOTER, self._taker(path))
+                self._same(path, mark)
                 self._files[path] = _file(path, size, mark)
             else:
                 size = self._listed[path].size
-                if size == 0:
-                    return
                 start = max(0, size - _FOOTER)
-                end, mark = self._origin.range(path, start, size - start, take)
-            self._same(path, mark)
+                end = self._range(path, start, size - start) if size else b""
             footer = int.from_bytes(end[-8:-4], "little") + 8
             if len(end) < footer <= size - 4 and end[-4:] == b"PAR1":
-                rest = footer - len(end)
-                more, mark = self._origin.range(path, size - footer, rest, take)
-                self._same(path, mark)
-                end = more + end
+                end = self._range(path, size - footer, footer - len(end)) + end
             self._ends[path] = (size - len(end), end)
 
         self._each(get, paths)
@@ -349,10 +350,10 @@ class RemoteFiles(Files):
             for p in shapes
             if not {f"{p}/coords/.zarray", f"{p}/coords/zarr.json"} & self._files.keys()
         ]
-        self._load_ends([*single, *(_part(p, 0) for p in points)])
+        self._load_ends([*single, *(_part(p, n) for p in points for n in (0, 1))])
         alone = [p for p in points if isinstance(self._failed.get(_part(p, 0)), _ABSENT)]
         self._load_ends(f"{p}/points.parquet" for p in alone)
-        growing, first, count = [p for p in points if _part(p, 0) in self._ends], 1, 1
+        growing, first, count = [p for p in points if _part(p, 1) in self._ends], 2, 2
         while growing and first < _PARTS:
             numbers = range(first, first + count)
             self._load_ends(_part(p, n) for p in growing for n in numbers)

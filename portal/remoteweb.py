@@ -71,7 +71,7 @@ class WebOrigin:
         return body, size, mark
 
     def range(self, path: str, start: int, length: int, take: Take) -> tuple[bytes, str]:
-        """`length` bytes from `start`, and the mark of their file."""
+        """`length` bytes from `start`, fewer where the file ends, and the mark of their file."""
         asked = {"Range": f"bytes={start}-{start + length - 1}"}
         most = max(length, _SMALL)
         answer = self._web.ask("GET", self._address(path), asked, take=take, most=most)
@@ -79,9 +79,6 @@ class WebOrigin:
         if answer.left:
             raise OSError("the server gives no part of it, only the whole")
         body = answer.body if answer.status == 206 else answer.body[start : start + length]
-        if len(body) != length:
-            what = f"Of {path} {len(body):,} bytes came where {length:,} were asked for"
-            raise RemoteFault("remote-cut", what)
         return body, answer.mark
 
     def mark(self, path: str) -> str:
@@ -100,15 +97,15 @@ class WebOrigin:
 
 def _checked(answer: Answer, path: str) -> None:
     status = answer.status
-    host = urlsplit(answer.address).hostname or "The server"
+    server = f"The server {urlsplit(answer.address).hostname}"
     if status in (200, 206):
         if answer.is_webpage:
-            raise WebPage(f"{host} answers with a web page instead of {path}")
+            raise WebPage(f"{server} answers with a web page instead of {path}")
     elif status in (404, 410):
         raise FileNotFoundError(path)
     elif status in (401, 403):
-        raise PermissionError(f"{host} refuses it ({status})")
+        raise PermissionError(f"{server} refuses it ({status})")
     elif status == 429:
-        raise RemoteFault("remote-busy", f"{host} asks to come back later (429)")
+        raise RemoteFault("remote-busy", f"{server} asks to come back later (429)")
     else:
-        raise RemoteFault("remote-fault", f"{host} answers {status}")
+        raise RemoteFault("remote-fault", f"{server} answers {status}")

@@ -119,6 +119,8 @@ class _RemoteFile:
         body, mark = self._origin.range(self._path, start, end - start, self._take)
         if mark != self.mark:
             raise RemoteFault("remote-changed", "The zip changed while it was read")
+        if len(body) != end - start:
+            raise RemoteFault("remote-cut", "Of the zip fewer bytes came than were asked for")
         return start, body
 
     # what zipfile calls

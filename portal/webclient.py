@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
+import re
 import socket
 import sys
 import threading
@@ -193,7 +194,7 @@ class Web:
         except HTTPError as e:
             raise _fault(e, host, seconds) from None
         except (ValueError, LookupError):  # what urllib3 does not wrap: odd headers
-            raise _Passing("remote-cut", f"{host} answers what is not HTTP") from None
+            raise _Passing("remote-cut", f"The server {host} answers what is not HTTP") from None
         return Answer(response.status, response.headers, body or b"", address, left=body is None)
 
     def _body(
@@ -257,7 +258,7 @@ def _check_public(text: str, host: str) -> None:
     for each in (place, inner):
         if each is not None and (not each.is_global or each.is_multicast):
             raise RemoteFault(
-                "remote-private", f"{host} is no public address, but one inside a network"
+                "remote-private", f"The name {host} is no public address, but one inside a network"
             )
 
 
@@ -301,9 +302,10 @@ def _next(address: str, target: str) -> str:
     except ValueError:
         fine, joined = False, ""
     if not fine:
-        kind = urlsplit(target).scheme[:20] if ":" in target else ""
-        what = f"The server redirects to {f'an address of {kind}:' if kind else 'no address'}"
-        raise RemoteFault("remote-redirect", f"{what}, which is not followed")
+        scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]{0,19}:", target)
+        kind = f"an address of {scheme[0]}//" if scheme else "no address"
+        what = f"The server redirects to {kind}, which is not followed"
+        raise RemoteFault("remote-redirect", what)
     return joined
 
 
@@ -313,12 +315,16 @@ def _fault(e: HTTPError, host: str, seconds: float) -> Exception:
     if refused is not None:
         return refused
     if isinstance(e, NewConnectionError):  # which is a kind of the next, by inheritance
-        return _Passing("remote-unreachable", f"{host} can't be reached")
+        return _Passing("remote-unreachable", f"The server {host} can't be reached")
     if isinstance(e, (ConnectTimeoutError, ReadTimeoutError)):
-        return _Passing("remote-slow", f"{host} did not answer within {seconds:.3g} seconds")
+        return _Passing(
+            "remote-slow", f"The server {host} did not answer within {seconds:.3g} seconds"
+        )
     if isinstance(e, SSLError):
-        return RemoteFault("remote-unreachable", f"{host} shows no certificate that can be trusted")
-    return _Passing("remote-cut", f"{host} broke the connection off")
+        return RemoteFault(
+            "remote-unreachable", f"The server {host} shows no certificate that can be trusted"
+        )
+    return _Passing("remote-cut", f"The server {host} broke the connection off")
 
 
 def _backoff(number: int) -> float:

@@ -150,9 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = body[:-1]
         return self._send(status, body, headers, fault)
 
-    def _send(
-        self, status: int, body: bytes, headers: dict[str, str], fault: Fault = None
-    ) -> None:
+    def _send(self, status: int, body: bytes, headers: dict[str, str], fault: Fault = None) -> None:
         setup = self.owner.setup
         if fault == "garbage":
             self.wfile.write(b"\x16\x03\x01 what is this\r\n\r\n")

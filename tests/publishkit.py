@@ -36,7 +36,7 @@ _IDENTITIES = {
             "credentials": [{"accessKey": READER, "secretKey": READER_SECRET}],
             "actions": ["Read", "List"],
         },
-        {"name": "anonymous", "actions": ["Read"]},
+        {"name": "anonymous", "actions": ["Read", "List:open"]},
     ]
 }
 _ERRORS = {403: "AccessDenied", 429: "TooManyRequests", 500: "InternalError", 503: "SlowDown"}
@@ -72,7 +72,7 @@ def run_s3(folder: Path) -> Iterator[S3Server]:
     config = folder / "s3.json"
     config.write_text(json.dumps(_IDENTITIES))
     (folder / "data").mkdir()
-    command = [found, "server", f"-dir={folder / 'data'}", "-filer", "-s3"]
+    command = [found, f"-logdir={folder}", "server", f"-dir={folder / 'data'}", "-filer", "-s3"]
     command += [f"-{name}.port={port}" for name, port in zip(names, ports[:4], strict=True)]
     command += [f"-{name}.port.grpc={port}" for name, port in zip(names, ports[4:], strict=True)]
     command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
@@ -940,3 +941,18 @@ class TestCommand:
         for said in (done.stdout, done.stderr, bad.stdout, bad.stderr):
             assert SECRET not in said
             assert KEY not in said
+
+    def test_interrupted_it_stops_at_once_even_if_the_server_hangs(
+        self, sites: tuple[Path, Path], tmp_path: Path, proxy: Proxy, bucket: Bucket
+    ) -> None:
+        proxy.delay = 20
+        proxy.fault = lambda method, name, n: "slow" if method == "PUT" else ""
+        command = [sys.executable, "-m", "portal", "publish", bucket.target, "--site", sites[0]]
+        with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as process:
+            for _ in range(300):
+                if proxy.names("PUT"):
+                    break
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=10)
+        assert (process.returncode, b"Traceback" in said) == (130, False)

@@ -258,7 +258,7 @@ def test_a_damaged_member_is_an_error_of_reading(folder, tmp_path):
 @pytest.mark.parametrize(
     ("source", "code"),
     [
-        ("https://example.org/x.zarr", "source-unsupported"),
+        ("ftp://example.org/x.zarr", "source-unsupported"),
         ("nowhere.zarr", "source-absent"),
         ("nul\0byte", "source-absent"),
     ],

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import socket
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,12 +19,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from portal.config import Remote
 from portal.store import Files, Folder, FolderFiles
+from tests.faultyserver import Server, Setup
 from tests.stores import Maker, identity, sound, zipped
 
 __all__ = ["FAULTS", "Made"]
 
-Made = Path | Files | tuple[Path, dict[str, Any]]
+Made = Path | Files | tuple[Path | str, dict[str, Any]]
 FAULTS: dict[str, Callable[[Path], Made]] = {}
 
 
@@ -245,6 +248,86 @@ class _Surprising(FolderFiles):
     def walk(self) -> Iterator[Folder]:
         yield from super().walk()
         raise RecursionError(f"nobody thought of {self._root}")
+
+
+def _served(folder: Path, root: str = "store.zarr", **options: Any) -> Made:
+    """The address of a sound store on a server that has a fault; it serves until the tests end."""
+    if not (folder / "store.zarr").exists():
+        sound(folder / "store.zarr")
+    server = Server(folder, Setup(**options))
+    threading.Thread(target=server.http.serve_forever, daemon=True).start()
+    return server.url + root, {"remote": Remote(allow_private=True, timeout=0.5)}
+
+
+@_fault("remote-absent")
+def _(folder: Path) -> Made:
+    return _served(folder, "other.zarr")
+
+
+@_fault("remote-busy")
+def _(folder: Path) -> Made:
+    return _served(folder, fault=lambda path, n: (429, {"Retry-After": "3600"}))
+
+
+@_fault("remote-changed")
+def _(folder: Path) -> Made:
+    """The metadata are written anew after they were read."""
+
+    def write(path: str, n: int) -> None:
+        if path.endswith("store.zarr/zarr.json") and n == 2:
+            os.utime(folder / path, ns=(1, 1))
+
+    return _served(folder, fault=write)
+
+
+@_fault("remote-cut")
+def _(folder: Path) -> Made:
+    return _served(folder, fault=lambda path, n: "cut")
+
+
+@_fault("remote-fault")
+def _(folder: Path) -> Made:
+    return _served(folder, fault=lambda path, n: 500)
+
+
+@_fault("remote-private")
+def _(folder: Path) -> Made:
+    address, _ = _served(folder)  # type: ignore[misc]
+    return address, {"remote": Remote()}  # type: ignore[return-value]
+
+
+@_fault("remote-redirect")
+def _(folder: Path) -> Made:
+    return _served(folder, fault=lambda path, n: (302, {"Location": "file:///etc/passwd"}))
+
+
+@_fault("remote-refused")
+def _(folder: Path) -> Made:
+    return _served(folder, fault=lambda path, n: 403)
+
+
+@_fault("remote-slow")
+def _(folder: Path) -> Made:
+    return _served(folder, fault=lambda path, n: "slow")
+
+
+@_fault("remote-unlisted")
+def _(folder: Path) -> Made:
+    maker = Maker(folder / "store.zarr")
+    maker.image()
+    return _served(folder)
+
+
+@_fault("remote-unreachable")
+def _(folder: Path) -> Made:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    return f"http://127.0.0.1:{port}/store.zarr", {"remote": Remote(allow_private=True)}
+
+
+@_fault("remote-webpage")
+def _(folder: Path) -> Made:
+    return _served(folder, "other.zarr", html_for_404=True)
 
 
 @_fault("scan-failed")

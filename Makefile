@@ -9,6 +9,7 @@ site: env assets stores ## environment, front end, default collection, finished 
 
 test: env assets stores ## all tests; finds a browser by itself
 	tools/browser.sh
+	tools/nginx.sh
 	$(PY) -m pytest -n 2 --dist loadfile $(PYTEST)
 	cd frontend && npm test --silent
 

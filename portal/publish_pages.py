@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from portal.errors import Problem
+from portal.errors import Problem, Severity
 from portal.words import size as size_text
 
 __all__ = ["NEXT_STEPS", "pages_problems"]
@@ -53,14 +53,18 @@ def pages_problems(files: Mapping[str, int]) -> list[Problem]:
         _problem(
             "pages-hidden-files",
             where,
-            f"Names of {n:,} files begin with a dot: actions/upload-pages-artifact leaves them "
-            "out, and a store of zarr format 2 can't be read without them.",
-            "Write the store in zarr format 3, or set `data.publish: link`.",
+            f"Names of {n:,} files begin with a dot: from version 4 on "
+            "actions/upload-pages-artifact leaves them out, and a store of zarr format 2 can't be "
+            "read without them.",
+            "Use version 3, as the workflow that `portal init` writes does, or zarr format 3.",
+            "warning",
         )
         for where, n in hidden.items()
     ]
     return problems
 
 
-def _problem(code: str, where: str, what: str, remedy: str) -> Problem:
-    return Problem(code=code, severity="error", where=where, what=what, remedy=remedy)
+def _problem(
+    code: str, where: str, what: str, remedy: str, severity: Severity = "error"
+) -> Problem:
+    return Problem(code=code, severity=severity, where=where, what=what, remedy=remedy)

@@ -44,6 +44,8 @@ _ROOT = ("zarr.json", ".zmetadata", "zmetadata")
 _GROUPS = ("images", "labels", "points", "shapes", "tables", "table")
 _FOOTER = 32_768
 """Bytes at the end of a Parquet file that are asked for: mostly the whole footer."""
+_UNREAD = 12
+"""Stands for the bytes of a Parquet file that can't be read: so the survey asks, and is told."""
 _PARTS = 512
 """Parts of points that are looked for where there is no list."""
 
@@ -364,7 +366,7 @@ class RemoteFiles(Files):
                 continue
             first = path.endswith(("/part.0.parquet", "/shapes.parquet"))
             if first or not isinstance(fault, PermissionError):
-                self._odd.append(Odd(path, "unreadable", reason(fault)))
+                self._files[path] = _file(path, _UNREAD, "")
 
     def _fingerprint(self) -> str:
         """From what the list says of every file, else from the metadata and what is known."""

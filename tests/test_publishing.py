@@ -925,8 +925,12 @@ class TestCommand:
         (tmp_path / "site" / "build.json").write_text("{}")
         (tmp_path / "site" / ".hidden").write_text("x")
         done = run("gh-pages", cwd=tmp_path)
+        assert (done.returncode, "pages-hidden-files" in done.stderr) == (0, True)
+        with (tmp_path / "site" / "large").open("wb") as file:
+            file.truncate(100_000_001)
+        done = run("gh-pages", cwd=tmp_path)
         assert done.returncode == 1
-        assert "pages-hidden-files" in done.stderr
+        assert "pages-file-size" in done.stderr
 
     def test_to_s3_with_nothing_secret_in_what_it_says(
         self, sites: tuple[Path, Path], tmp_path: Path, proxy: Proxy, bucket: Bucket

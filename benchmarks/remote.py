@@ -79,7 +79,7 @@ print(json.dumps({{"import": started * 1000, "ms": middle(times), "cpu": middle(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="20 stores, two rounds of reading")
     options = parser.parse_args()
     stores = 20 if options.quick else 100

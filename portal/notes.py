@@ -1,8 +1,8 @@
 """Small finished work by what it was made from: parsed entries, records, pages.
 
 One SQLite file beside the folders of `portal.cache`, so that CI saves and restores both together.
-What a build has made is written at its end in one step; a file that is broken, or of another
-version, is thrown away and costs nothing but the time to make everything again.
+What a build has made is written at its end, or when it is much; a file that is broken, or of
+another version, is thrown away and costs nothing but the time to make everything again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ __all__ = ["Notes", "code_version", "digest"]
 _DAY = 24 * 3600
 _MONTH = 30 * _DAY
 _LAYOUT = 1
+_HELD = 32_000_000
+"""Bytes that are held before they are written."""
 _PACKAGES = ("jinja2", "markdown-it-py", "markupsafe", "nh3", "pydantic", "pyyaml", "rapidfuzz")
 
 
@@ -59,6 +61,7 @@ class Notes:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._new: dict[str, bytes] = {}
+        self._held = 0
         self._used: set[str] = set()
         self._db: sqlite3.Connection | None = None
         self._db = self._open()
@@ -80,7 +83,11 @@ class Notes:
 
     def put(self, key: str, value: bytes) -> None:
         """Keep `value` under `key`, which has no line breaks."""
-        self._new[key] = zlib.compress(key.encode() + b"\n" + value, 1)
+        packed = zlib.compress(key.encode() + b"\n" + value, 1)
+        self._new[key] = packed
+        self._held += len(packed)
+        if self._held > _HELD:  # what is only kept must not fill the memory of a large build
+            self.save()
 
     def _stored(self, key: str) -> bytes | None:
         if self._db is None:
@@ -98,6 +105,7 @@ class Notes:
             self._db = self._open()
             self._write()
         self._new.clear()
+        self._held = 0
 
     def close(self) -> None:
         """Give the file back."""

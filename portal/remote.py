@@ -361,11 +361,13 @@ class RemoteFiles(Files):
             self._load_ends(_part(p, n) for p in growing for n in numbers)
             growing = [p for p in growing if _part(p, numbers[-1]) in self._ends]
             first, count = first + count, min(2 * count, CONCURRENT)
+        for p in growing:  # a number of rows without the rest would be a guess
+            self._failed[_part(p, first)] = OSError(f"parts from {first} on are not looked for")
         for path, fault in self._failed.items():
             if not path.endswith(".parquet") or isinstance(fault, _ABSENT):
                 continue
-            first = path.endswith(("/part.0.parquet", "/shapes.parquet"))
-            if first or not isinstance(fault, PermissionError):
+            must = path.endswith(("/part.0.parquet", "/shapes.parquet"))
+            if must or not isinstance(fault, PermissionError):
                 self._files[path] = _file(path, _UNREAD, "")
 
     def _fingerprint(self) -> str:

@@ -99,8 +99,7 @@ class BucketOrigin:
                 if page is None:
                     return found
                 for item in page:
-                    mark = item["e_tag"] or str(item["last_modified"])
-                    found[item["path"]] = Listed(item["size"], mark)
+                    found[item["path"]] = Listed(item["size"], _mark(item))
                 if len(page) < _PAGE:
                     return found
         except TimeLimit:
@@ -137,7 +136,7 @@ class BucketOrigin:
             return "gone"
         except Exception as e:
             raise _fault(e) from None
-        return head["e_tag"] or str(head["last_modified"])
+        return _mark(head)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -156,13 +155,18 @@ class BucketOrigin:
             raise
         except Exception as e:
             raise _fault(e) from None
-        return body, meta["size"], meta["e_tag"] or str(meta["last_modified"])
+        return body, meta["size"], _mark(meta)
 
     def _count(self) -> None:
         if time.monotonic() > self._ends:
             raise TimeLimit(self._settings.total_time)
         with self._lock:
             self.requests += 1
+
+
+def _mark(meta: Any) -> str:
+    """The entity tag, which lists and answers quote differently, else the time of writing."""
+    return (meta["e_tag"] or str(meta["last_modified"])).removeprefix("W/").strip('"')
 
 
 def _unpacked(body: bytes) -> bytes:

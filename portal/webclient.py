@@ -85,7 +85,8 @@ class Answer:
     @property
     def mark(self) -> str:
         """Changes with the file: its entity tag, else when it was written."""
-        return self.headers.get("etag", "") or self.headers.get("last-modified", "")
+        mark = self.headers.get("etag", "") or self.headers.get("last-modified", "")
+        return mark.removeprefix("W/")  # a proxy that packs some answers weakens some tags
 
 
 class Web:

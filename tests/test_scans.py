@@ -473,5 +473,11 @@ class TestCommand:
         assert run(portal, f"{server.url}nothing.zarr").returncode == 1
         assert not (portal.manifest_dir / "scans").exists()
 
+    def test_describe_tells_what_is_known(self, portal: SiteConfig) -> None:
+        again(portal, "missing")
+        command = [sys.executable, "-m", "portal", "describe", "a"]
+        done = subprocess.run(command, cwd=portal.root, capture_output=True, text=True, check=False)
+        assert "zarr v3, size unknown" in " ".join(done.stdout.split())
+
     def test_entries_and_stores_are_not_mixed(self, portal: SiteConfig) -> None:
         assert run(portal, "--all", "../stores/b.zarr").returncode == 2

@@ -184,10 +184,13 @@ class RemoteFiles(Files):
             return False
         try:
             now = self._origin.mark(name)
+            if not now or now == self._marks[name]:
+                return False
+            # Two servers behind one name may mark the same file differently.
+            return self._origin.get(name, self._taker(name))[0] != self._kept[name]
         except (OSError, StoreError) as e:
-            self._noted(name, e)
-            return False
-        return bool(now) and now != self._marks[name]
+            gone = isinstance(self._noted(name, e), FileNotFoundError)
+            return gone or any(fault.code == "remote-changed" for fault in self.faults)
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

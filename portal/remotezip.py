@@ -82,8 +82,10 @@ class ZipOrigin:
 
     def mark(self, path: str) -> str:
         """The mark of a member, as long as the zip is the same: members can't change alone."""
-        same = self._origin.mark(self._path) == self._remote.mark
-        return f"{self._info(path).CRC:08x}" if same else "changed"
+        now = self._origin.mark(self._path)
+        if now and now != self._remote.mark:
+            raise RemoteFault("remote-changed", "The zip changed while it was read")
+        return f"{self._info(path).CRC:08x}"
 
     def close(self) -> None:
         self._zip.close()

@@ -350,16 +350,32 @@ class TestFaults:
         assert any("answers 500" in p.what for p in facts.problems)
         assert {f.code for f in files.faults} == {"remote-fault"}
 
-    def test_a_store_that_changes_is_told(
+    @pytest.mark.parametrize("name", ["store.zarr", "store.zarr.zip"])
+    def test_a_store_that_changes_is_told(self, tmp_path: Path, server: Server, name: str) -> None:
+        root = sound(tmp_path / "store.zarr").root
+        packed = zipped(root, tmp_path / "store.zarr.zip")
+        part = root / "shapes/shapes/shapes.parquet" if name == "store.zarr" else packed
+
+        def write(path: str, n: int) -> None:
+            if path.endswith(part.name) and n == 2 - (part != packed):
+                with (packed if part == packed else root / "zarr.json").open("a") as file:
+                    file.write(" ")
+
+        server.again(fault=write)
+        facts, _ = scanned(server.url + name)
+        assert [p.severity for p in facts.problems if p.code == "remote-changed"] == ["error"]
+
+    def test_another_mark_alone_is_no_change(
         self, tmp_path: Path, server: Server, address: str
     ) -> None:
-        def write(path: str, n: int) -> None:
+        def touch(path: str, n: int) -> None:
             if path.endswith("_index/c/0"):
                 os.utime(tmp_path / "store.zarr/zarr.json", ns=(1, 1))
 
-        server.again(fault=write)
-        facts, _ = scanned(address)
-        assert [p.severity for p in facts.problems if p.code == "remote-changed"] == ["error"]
+        server.again(fault=touch)
+        facts, files = scanned(address)
+        assert facts.problems == ()
+        assert files.faults == []
 
 
 class TestAddresses:

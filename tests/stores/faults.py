@@ -275,7 +275,8 @@ def _(folder: Path) -> Made:
 
     def write(path: str, n: int) -> None:
         if path.endswith("store.zarr/zarr.json") and n == 2:
-            os.utime(folder / path, ns=(1, 1))
+            with (folder / path).open("a") as file:
+                file.write(" ")
 
     return _served(folder, fault=write)
 

@@ -6,13 +6,11 @@ interrupted build leaves the last finished site as it was.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_
 from datetime import UTC, datetime
@@ -32,7 +30,7 @@ from portal.jsonschema import entry_json_schema
 from portal.manifest import Manifest, read_manifest, source_path
 from portal.notes import Notes, code_version, digest
 from portal.products import Artifact, Budget, make_products
-from portal.publish import recover, replace
+from portal.publish import alone, recover, replace
 from portal.quality import with_duplicates
 from portal.record import Record
 from portal.scans import kept_facts
@@ -76,7 +74,7 @@ def build_site(
     out = out.resolve()
     _check_target(out, config)
     report = BuildReport(out)
-    with _alone(out):
+    with alone(out):
         recover(out)
         staging = out.with_name(f".{out.name}.building")
         shutil.rmtree(staging, ignore_errors=True)
@@ -371,16 +369,3 @@ def _check_target(out: Path, config: SiteConfig) -> None:
             f"{out} is not empty and was not made by a build (it has no build.json): "
             "empty it yourself or choose another folder with --out."
         )
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Let only one build at a time work on `out`."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    path = out.with_name(f".{out.name}.lock")
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BuildError(f"Another build is at work on {out}.") from None
-        yield  # the file stays: who removes a lock takes it from whoever waits for it

@@ -9,14 +9,31 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["recover", "replace"]
+from portal.errors import BuildError
+
+__all__ = ["alone", "recover", "replace"]
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Let only one build or publishing at a time work on `folder`. Raises BuildError."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BuildError(f"Another build or publishing is at work on {folder}.") from None
+        yield  # the file stays: who removes a lock takes it from whoever waits for it
 
 
 def replace(new: Path, target: Path) -> None:

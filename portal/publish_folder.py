@@ -6,16 +6,14 @@ already, and takes its place at the end. Until then the old site is as it was.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from portal.errors import BuildError, UsageError
-from portal.publish import recover, replace
+from portal.publish import alone, recover, replace
 from portal.publish_plan import Plan, Progress, make_plan
 
 __all__ = ["publish_folder"]
@@ -41,7 +39,7 @@ def publish_folder(
         _check(folder, site)
         if dry_run:
             return _compare(site, files, folder, delete, say)
-        with _alone(folder):
+        with alone(folder):
             recover(folder)
             plan = _compare(site, files, folder, delete, say)
             if plan.sent or plan.removed:
@@ -162,15 +160,3 @@ def _place(source: Path, target: Path, *, link: bool) -> None:
         except OSError:
             pass
     shutil.copyfile(source, target, follow_symlinks=False)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep builds and other publishing away from `folder`; the lock is the one that builds take."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BuildError(f"A build or another publishing is at work on {folder}.") from None
-        yield

@@ -246,7 +246,7 @@ class TestFolder:
     def test_two_at_once_are_refused(self, sites: tuple[Path, Path], tmp_path: Path) -> None:
         with (tmp_path / ".web.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            with pytest.raises(BuildError, match="another publishing is at work"):
+            with pytest.raises(BuildError, match="Another build or publishing is at work"):
                 publish_site(sites[0], str(tmp_path / "web"))
 
     @pytest.mark.parametrize("moment", [0, 40, -2, -1])

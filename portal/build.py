@@ -35,7 +35,7 @@ from portal.quality import with_duplicates
 from portal.record import Record
 from portal.scans import kept_facts
 
-__all__ = ["BuildReport", "build_site"]
+__all__ = ["BuildReport", "Progress", "build_site"]
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from portal.build import scan_all
+from portal.build import Progress, scan_all
 from portal.config import SiteConfig
 from portal.curate import curate, safe_rewrites
 from portal.entry import Entry
@@ -25,8 +25,6 @@ from portal.yamlfile import Loc, read_yaml
 
 __all__ = ["Checked", "Rewritten", "check", "fix", "review_lines"]
 
-Progress = Callable[[str, int, int], None]
-
 
 @dataclass(frozen=True)
 class Checked:
@@ -35,6 +33,7 @@ class Checked:
     entries: tuple[Entry, ...]
     records: tuple[Record, ...]
     problems: tuple[Problem, ...]
+    schema: Schema
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,8 @@ def check(
     records = [a.record for a in artifacts]
     records += [_store(p, manifest.schema_, config) for p in stores]
     problems += [p for r in records for p in r.problems]
-    return Checked(chosen.entries, tuple(records), tuple(dict.fromkeys(problems)))
+    told = tuple(dict.fromkeys(problems))
+    return Checked(chosen.entries, tuple(records), told, manifest.schema_)
 
 
 def fix(checked: Checked, schema: Schema, *, write: bool = True) -> list[Rewritten]:

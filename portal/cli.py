@@ -263,15 +263,13 @@ def check(
     from portal.check import fix as rewrite
     from portal.check import review_lines
     from portal.config import load_config
-    from portal.manifest import read_manifest
 
     site = load_config(config)
     with progress(not (as_json or github)) as say:
         checked = run(site, paths or (), say)
         rewritten = []
         if fix or diff:
-            schema = read_manifest(site).schema_
-            rewritten = rewrite(checked, schema, write=fix and not diff)
+            rewritten = rewrite(checked, checked.schema, write=fix and not diff)
             if fix and not diff and any(r.after != r.before for r in rewritten):
                 checked = run(site, paths or (), say)
         problems = [*checked.problems, *(p for r in rewritten for p in r.left)]

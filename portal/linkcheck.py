@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from portal.errors import Problem
 
-__all__ = ["Links", "addresses_in", "broken_links"]
+__all__ = ["Links", "addresses_in"]
 
 
 class Links:
@@ -66,11 +66,6 @@ class Links:
         if key not in self._known:
             self._known[key] = _resolved(folder, address)
         return self._known[key]
-
-
-def broken_links(site: Path) -> list[Problem]:
-    """Addresses in pages that name no file of the site, each once, with the first page found."""
-    return Links().broken(site)
 
 
 def _is_there(site: Path, target: str) -> bool:

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from portal.build import BuildReport, build_site
+from portal.build import BuildReport, Progress, build_site
 from portal.check import Checked, check
 from portal.comparing import Comparison, compare
 from portal.config import SiteConfig, load_config
 from portal.errors import PortalError, UsageError
 
 __all__ = ["Rehearsal", "rehearse"]
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

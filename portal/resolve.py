@@ -191,7 +191,7 @@ class Resolver:
             what = f"{term.id} is `{term.label}`, not {label}."
             remedy = "Correct the id or the label."
             faults.append(Fault("term-label-differs", "error", what, remedy))
-        return Resolved((self._value(term, written),), tuple(faults), rewrite)
+        return Resolved((self.value_of(term, written),), tuple(faults), rewrite)
 
     def _term(
         self, text: str, item: str, field: SchemaField, organisms: frozenset[str]
@@ -212,7 +212,7 @@ class Resolver:
             return Resolved((Value(label=text, written=unless(item, text)),), (fault,))
         faults = [*_how(how, item, term), *self._obsolete(term)]
         return Resolved(
-            (self._value(term, item),),
+            (self.value_of(term, item),),
             tuple(faults),
             SAME if term.deprecated else _as_term(term, item),
         )
@@ -226,7 +226,7 @@ class Resolver:
         if not faults:
             remedy = "The label beside it is kinder to read."
             faults = [Fault("term-id-alone", "info", f"{id_} is `{term.label}`.", remedy)]
-        value = self._value(term, item if item != term.id else term.label)
+        value = self.value_of(term, item if item != term.id else term.label)
         return Resolved((value,), tuple(faults), _as_term(term, term.label))
 
     def _with_id(self, id_: str) -> Term | None:
@@ -368,7 +368,8 @@ class Resolver:
         remedy = f"It was replaced by {named}." if named else "No term replaces it."
         return [Fault("term-obsolete", "warning", f"{_named(term)} is obsolete.", remedy)]
 
-    def _value(self, term: Term, written: str) -> Value:
+    def value_of(self, term: Term, written: str) -> Value:
+        """A term as a value, with what was written for it."""
         return Value(
             label=term.label,
             id=term.id,

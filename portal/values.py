@@ -169,14 +169,7 @@ class CuratedValues:
             term = self.resolver.term_of(text, field, self.organisms)
         if term is None:
             return Value(label=text, source=source)
-        return Value(
-            label=term.label,
-            id=term.id,
-            written=text if text != term.label else None,
-            ontology=term.ontology,
-            ontology_version=self.resolver.ontology.versions.get(term.ontology),
-            source=source,
-        )
+        return self.resolver.value_of(term, text).model_copy(update={"source": source})
 
     def _missing(self) -> Iterator[Problem]:
         """Required fields that nobody gave, fields of another technology."""
@@ -187,7 +180,7 @@ class CuratedValues:
                     code="required-missing",
                     severity="error",
                     where=self.entry.where("metadata"),
-                    what=f"{label} is required{_of_technology(field, values)}, and nobody gave it.",
+                    what=f"{label} is required{_of_technology(field)}, and nobody gave it.",
                     remedy=f"Add `{name}:`, or `{name}: unknown` where nobody knows.",
                 )
             elif values and all(v.label == UNKNOWN for v in values):
@@ -279,7 +272,7 @@ def _unnamed(entry: Entry, field: SchemaField, source: str, bare: list[str], n: 
     )
 
 
-def _of_technology(field: SchemaField, values: object) -> str:
+def _of_technology(field: SchemaField) -> str:
     names = field.only or (field.required if not isinstance(field.required, bool) else ())
     return f" of {' and '.join(names)}" if names else ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.linkcheck import broken_links
+from portal.linkcheck import Links
 
 
 def page(folder, html):
@@ -18,13 +18,13 @@ def test_links_that_lead_somewhere_are_fine(tmp_path):
     )
     page(tmp_path / "a", '<a href="..">up</a> <a href="/">root</a>')
     (tmp_path / "p q.webp").touch()
-    assert broken_links(tmp_path) == []
+    assert Links().broken(tmp_path) == []
 
 
 def test_each_broken_link_is_told_once_with_the_page_that_has_it(tmp_path):
     page(tmp_path, '<a href="gone/">a</a> <a href="gone/">again</a> <img src="no.webp">')
     page(tmp_path / "b", '<a href="../gone/">a</a> <a href="a&amp;b.html">e</a>')
-    problems = broken_links(tmp_path)
+    problems = Links().broken(tmp_path)
     assert [(p.where, p.what.split(",")[0]) for p in problems] == [
         ("b/index.html", "Leads to b/a&b.html"),
         ("b/index.html", "Leads to gone"),

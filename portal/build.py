@@ -6,11 +6,14 @@ interrupted build leaves the last finished site as it was.
 
 from __future__ import annotations
 
+import gc
+import itertools
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_
 from datetime import UTC, datetime
@@ -19,7 +22,7 @@ from pathlib import Path
 
 from portal import __version__, curation_codes, scan_codes
 from portal.cache import Cache
-from portal.catalog import write_catalog, write_record
+from portal.catalog import record_text, write_catalog
 from portal.columns import COLUMNS, catalog_columns
 from portal.config import SiteConfig
 from portal.curate import curate
@@ -27,13 +30,18 @@ from portal.entry import Entry
 from portal.errors import BuildError, Problem, UsageError, is_machine_fault
 from portal.facts import StoreFacts
 from portal.jsonschema import entry_json_schema
+from portal.kept import KeptRecord, kept_record, whole
 from portal.manifest import Manifest, read_manifest, source_path
 from portal.notes import Notes, code_version, digest
-from portal.products import Artifact, Budget, make_products
+from portal.placing import Artifact
+from portal.products import make_products
 from portal.publish import alone, recover, replace
 from portal.quality import with_duplicates
 from portal.record import Record
-from portal.scans import kept_facts
+from portal.scanning import ToScan, scan_stores
+from portal.scans import kept_facts, scan_state
+from portal.tree import Tree
+from portal.working import Crew
 
 __all__ = ["BuildReport", "Progress", "build_site"]
 
@@ -61,12 +69,20 @@ class BuildReport:
 
 
 def build_site(
-    config: SiteConfig, out: Path, *, strict: bool = False, progress: Progress | None = None
+    config: SiteConfig,
+    out: Path,
+    *,
+    strict: bool = False,
+    progress: Progress | None = None,
+    jobs: int | None = None,
+    dask: str | None = None,
+    offline: bool = False,
 ) -> BuildReport:
     """Build the portal of `config` into the folder `out`.
 
     With `strict`, a problem of severity error stops the build before anything is replaced; the
-    report then has `pages == 0`. Raises BuildError where the machine fails (disk full, another
+    report then has `pages == 0`. Stores are worked on by `jobs` processes, or by the workers of
+    the scheduler at the address `dask`; with `offline` no store elsewhere is asked for. Raises BuildError where the machine fails (disk full, another
     build at work) and UsageError where `out` is not ours to replace.
     """
     started = time.monotonic()
@@ -74,18 +90,19 @@ def build_site(
     out = out.resolve()
     _check_target(out, config)
     report = BuildReport(out)
-    with alone(out):
+    with alone(out), _without_collection(), Crew(jobs, dask) as crew:
         recover(out)
-        staging = out.with_name(f".{out.name}.building")
-        shutil.rmtree(staging, ignore_errors=True)
+        staging, spare, fresh = (out.with_name(f".{out.name}.{x}") for x in _BESIDE)
+        _start_from(staging, spare)
+        shutil.rmtree(fresh, ignore_errors=True)
         try:
-            staging.mkdir(parents=True)
-            _build_into(staging, config, report, say)
+            fresh.mkdir(parents=True)
+            _build_into(staging, fresh, out, config, report, say, crew, offline)
             if strict and any(p.severity == "error" for p in report.problems):
                 report.pages = 0
                 return report
             say("Putting the site in place", 0, 1)
-            replace(staging, out)
+            replace(staging, out, spare=spare)
             say("Putting the site in place", 1, 1)
         except Exception as e:
             if not (isinstance(e, BuildError) or is_machine_fault(e)):
@@ -96,9 +113,36 @@ def build_site(
                 "The last finished site is untouched."
             ) from e
         finally:
+            shutil.rmtree(fresh, ignore_errors=True)
             shutil.rmtree(staging, ignore_errors=True)
     report.seconds = time.monotonic() - started
     return report
+
+
+# What a build works on, what it leaves for the next, what it makes anew: folders beside the site.
+_BESIDE = ("building", "spare", "fresh")
+
+
+def _start_from(staging: Path, spare: Path) -> None:
+    """Take the site before last, whose files `Tree` looks at one by one, or what a killed build
+    left of it."""
+    if staging.exists():
+        shutil.rmtree(spare, ignore_errors=True)
+    elif spare.exists():
+        spare.rename(staging)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Nothing that a build makes refers to itself, and looking through a million objects for
+    what does takes a quarter of its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def build_time() -> datetime:
@@ -112,29 +156,37 @@ def build_time() -> datetime:
         raise UsageError(f"SOURCE_DATE_EPOCH={epoch!r} is no number of seconds.") from None
 
 
-def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progress) -> None:
+def _build_into(
+    staging: Path,
+    site: Path,
+    former: Path,
+    config: SiteConfig,
+    report: BuildReport,
+    say: Progress,
+    crew: Crew,
+    offline: bool,
+) -> None:
+    """Build into `staging`: pages and records are written there, all else goes to the empty
+    folder `site` first. `former` is the site as it is now."""
     from portal.render import render_site
     from portal.shell import build_shell
 
     say("Reading the manifest", 0, 1)
     cache = Cache(config.root / ".portal" / "cache")
     notes = Notes(cache.root / "notes.sqlite")
+    tree = Tree(staging, site=former, notes=notes)
     manifest = read_manifest(config, notes)
     report.problems += manifest.problems
     say("Reading the manifest", 1, 1)
 
-    artifacts = scan_all(manifest, config, say, notes)
-    budget = Budget(artifacts, config)
-    records = []
-    for i, artifact in enumerate(artifacts):
-        say("Making views and pictures", i, len(artifacts))
-        records.append(make_products(artifact, config, cache, site, budget))
-    say("Making views and pictures", len(artifacts), len(artifacts))
+    artifacts = scan_all(manifest, config, say, notes, crew)
+    records = make_products(artifacts, config, cache, site, crew, offline=offline, say=say)
 
     known = set(manifest.problems)
     report.problems += [p for record in records for p in record.problems if p not in known]
     built_at = build_time()
     say("Writing the catalog", 0, 1)
+    digests = {r.id: _put_record(r, tree) for r in records}
     write_catalog(
         records,
         manifest.collections,
@@ -142,8 +194,9 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
         schema=manifest.schema_,
         base_url=config.base_url,
         generated_at=built_at.isoformat(timespec="seconds"),
+        notes=notes,
+        digests=digests,
     )
-    digests = {r.id: digest(write_record(r, site / "datasets" / r.id)) for r in records}
     (site / "docs").mkdir(exist_ok=True)
     _write_json(site / "docs" / "artifact.schema.json", Record.model_json_schema())
     (site / "schema").mkdir(exist_ok=True)
@@ -164,6 +217,7 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
         schema=manifest.schema_,
         notes=notes,
         digests=digests,
+        tree=tree,
     )
     say("Writing pages", 1, 1)
     _write_json(
@@ -172,37 +226,67 @@ def _build_into(site: Path, config: SiteConfig, report: BuildReport, say: Progre
             "built_at": built_at.isoformat(timespec="seconds"),
             "portal": __version__,
             "artifacts": len(records),
+            "id": digest(code_version(), config.model_dump_json(), *sorted(digests.values())),
+            "search": f"search/{rendered.index}" if rendered.index else None,
         },
     )
-    report.problems += rendered.links.broken(site)
+    rendered.links.read(site)
+    tree.take(site)
+    if not tree.links_hold:
+        rendered.tell_all()
+    broken = rendered.links.broken(tree.bytes)
+    report.problems += broken
+    tree.finish(sound=not broken)
     cache.prune()
     notes.save()
     notes.close()
     report.explained = rendered.explained
     report.records, report.pages = len(records), len(rendered.pages)
-    report.bytes_by_kind = sizes(site)
+    report.bytes_by_kind = sizes(tree.bytes)
 
 
 def scan_all(
-    manifest: Manifest, config: SiteConfig, say: Progress, notes: Notes | None = None
+    manifest: Manifest,
+    config: SiteConfig,
+    say: Progress,
+    notes: Notes | None = None,
+    crew: Crew | None = None,
 ) -> list[Artifact]:
     """Scan every local source, take the scans of those elsewhere, and curate every entry."""
     of: dict[str, list[Problem]] = {}
     for problem in manifest.problems:
         of.setdefault(problem.where.rpartition(":")[0], []).append(problem)
+    scanned = _scan_local(manifest, config, say, crew)
     artifacts = []
     for i, entry in enumerate(manifest.entries):
-        say("Scanning stores", i, len(manifest.entries))
+        say("Curating", i, len(manifest.entries))
         problems = of.get(entry.shown_as, [])
         try:
-            artifacts.append(scan_entry(entry, manifest, config, problems, notes))
+            facts = scanned.get(entry.id)
+            artifacts.append(scan_entry(entry, manifest, config, problems, notes, facts))
         except Exception as e:  # one entry never stops the others, whatever is wrong with it
             if is_machine_fault(e):
                 raise
             artifacts.append(_failed(entry, problems, e))
-    say("Scanning stores", len(manifest.entries), len(manifest.entries))
+    say("Curating", len(manifest.entries), len(manifest.entries))
     records = with_duplicates([a.record for a in artifacts])
     return [replace_(a, record=r) for a, r in zip(artifacts, records, strict=True)]
+
+
+def _scan_local(
+    manifest: Manifest, config: SiteConfig, say: Progress, crew: Crew | None
+) -> dict[str, StoreFacts]:
+    """The facts of all local stores that are there, by id."""
+    stores = []
+    for entry in manifest.entries:
+        path = source_path(entry) if entry.status == "public" else None
+        with suppress(OSError, ValueError):  # of a path that can't be looked at, curating tells
+            if path is not None and path.exists():
+                stores.append(ToScan(entry.id, path.absolute(), config.limits.scan_bytes))
+    done = itertools.count(1)
+    say("Scanning stores", 0, len(stores))
+    with nullcontext(crew) if crew else Crew() as crew:
+        return scan_stores(stores, crew, lambda: say("Scanning stores", next(done), len(stores)))
 
 
 def _failed(entry: Entry, problems: list[Problem], e: Exception) -> Artifact:
@@ -229,59 +313,50 @@ def scan_entry(
     config: SiteConfig,
     problems: Iterable[Problem] = (),
     notes: Notes | None = None,
+    scanned: StoreFacts | None = None,
 ) -> Artifact:
     """Scan and curate one entry; a source that is missing is a problem like any other.
 
-    With `notes` an entry without a store is curated once, until it or the schema changes.
+    With `notes` an entry without a store is curated once, until it or the schema changes. A local
+    store is scanned here unless its facts are given as `scanned`.
     """
-    from portal.scan import scan_store
-
     problems = list(problems)
-    path = source_path(entry)
-    facts = None
-    if entry.status != "public":  # what is not offered is not told either
-        path = None
-    elif entry.is_remote:
-        facts, found = kept_facts(entry, config)
-        problems += found
-    if path is not None:
-        if path.exists():
-            facts = scan_store(path, limit=config.limits.scan_bytes, name=entry.id)
-        else:
-            problems.append(
-                Problem(
-                    code="source-missing",
-                    severity="error",
-                    where=entry.where("source"),
-                    what=f"There is nothing at `{entry.source}`.",
-                    remedy="Correct the path, which starts from the entry's own folder.",
-                )
+    path = source_path(entry) if entry.status == "public" else None
+    if path is not None and not path.exists():
+        problems.append(
+            Problem(
+                code="source-missing",
+                severity="error",
+                where=entry.where("source"),
+                what=f"There is nothing at `{entry.source}`.",
+                remedy="Correct the path, which starts from the entry's own folder.",
             )
-            path = None
-    record = _curated(entry, facts, manifest, problems, notes if facts is None else None)
-    if config.data.publish == "none":
-        record = record.model_copy(update={"url": None})
+        )
+        path = None
+
+    def curated() -> Record:
+        facts, found = scanned, list[Problem]()
+        if path is not None:
+            from portal.scan import scan_store
+
+            facts = facts or scan_store(path, limit=config.limits.scan_bytes, name=entry.id)
+        elif entry.status == "public" and entry.is_remote:  # what is not offered is not told
+            facts, found = kept_facts(entry, config)
+        record = curate(entry, facts, manifest.schema_, [*problems, *found])
+        hidden = config.data.publish == "none"
+        return record.model_copy(update={"url": None}) if hidden else record
+
+    key = _key(entry, manifest, config, problems) if notes is not None and path is None else ""
+    record = kept_record(notes, key, curated) if notes is not None and key else curated()
     return Artifact(entry=entry, record=record, source=path)
 
 
-def _curated(
-    entry: Entry,
-    facts: StoreFacts | None,
-    manifest: Manifest,
-    problems: list[Problem],
-    notes: Notes | None,
-) -> Record:
-    """The record, from the notes where nothing that it is made from has changed."""
-    if notes is None:
-        return curate(entry, facts, manifest.schema_, problems)
-    said = entry.model_dump_json(), repr(sorted(entry.lines.items(), key=str)), entry.shown_as
+def _key(entry: Entry, manifest: Manifest, config: SiteConfig, problems: Iterable[Problem]) -> str:
+    """What the record of an entry without a local store is made from."""
+    scan = scan_state(entry, config) if entry.status == "public" and entry.is_remote else ""
     told = [p.model_dump_json() for p in problems]
-    key = digest("record", code_version(), manifest.schema_version, entry.id, *said, *told)
-    if kept := notes.get(key):
-        return Record.model_validate_json(kept)
-    record = curate(entry, facts, manifest.schema_, problems)
-    notes.put(key, record.model_dump_json(by_alias=True).encode())
-    return record
+    made_from = code_version(), manifest.schema_version, config.data.publish, entry.digest, scan
+    return digest("record", *made_from, *told) if entry.digest else ""
 
 
 def generated_docs(manifest: Manifest) -> dict[str, str]:
@@ -332,25 +407,28 @@ _KINDS = {
 }
 
 
-def sizes(site: Path) -> dict[str, int]:
-    """Bytes by kind of file, largest first."""
+def sizes(files: Mapping[str, int]) -> dict[str, int]:
+    """Bytes by kind of file, largest first; `files` are those of a site with their bytes."""
     by_kind: dict[str, int] = {}
-    todo: list[tuple[str, tuple[str, ...]]] = [(str(site), ())]
-    while todo:
-        folder, parts = todo.pop()
-        with os.scandir(folder) as entries:
-            for e in entries:
-                if e.is_dir(follow_symlinks=False):
-                    todo.append((e.path, (*parts, e.name)))
-                    continue
-                full = (*parts, e.name)
-                kind = (
-                    ("views" if full[2].startswith("view-") else "stores")
-                    if full[0] == "data" and len(full) > 2
-                    else _KINDS.get(os.path.splitext(e.name)[1], "records and the rest")
-                )
-                by_kind[kind] = by_kind.get(kind, 0) + e.stat().st_size
+    for name, size in files.items():
+        kind = _KINDS.get(os.path.splitext(name)[1], "records and the rest")
+        if name.startswith("data/") and name.count("/") > 1:
+            kind = "views" if name.split("/", 3)[2].startswith("view-") else "stores"
+        by_kind[kind] = by_kind.get(kind, 0) + size
     return dict(sorted(by_kind.items(), key=lambda item: -item[1]))
+
+
+def _put_record(record: Record, tree: Tree) -> str:
+    """Write artifact.json. Returns a hash of what is in it."""
+    name = f"datasets/{record.id}/artifact.json"
+    key = record.key() if isinstance(record, KeptRecord) else ""
+    if key and tree.keep(name, key):
+        return key
+    text = record_text(whole(record)).encode()
+    key = key or digest("content", text)
+    if not tree.keep(name, key):
+        tree.write(name, text, key)
+    return key
 
 
 def _write_json(path: Path, value: object) -> None:

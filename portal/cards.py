@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from portal.record import UNKNOWN, Picture, Record
+from portal.record import UNKNOWN, Picture, Record, at_hand
 from portal.words import count, number, plain, size
 
-__all__ = ["Card", "card_of", "glyph_of", "status_of"]
+__all__ = ["Card", "card_of", "glyph_of", "said_of", "status_of"]
 
 
 _GLYPHS = (
@@ -61,29 +62,58 @@ class Card:
 
 def card_of(record: Record) -> Card:
     """Work out once what every list shows."""
-    picture = record.products.picture
+    said = at_hand(record, "said", said_of)
+    products = record.products
+    picture, has_view = products.picture, products.view.config is not None
     status_class, status = status_of(record)
-    technology = _labels(record, "technology")
+    known = said["bytes"]
+    if known is None and products.copy_:
+        known = products.copy_.bytes
+    image, seen, rgb, observed = said["shows"]
     return Card(
         id=record.id,
-        title=plain(record.title),
-        technology=technology,
-        glyph=glyph_of(technology),
-        tissue=_labels(record, "tissue"),
-        disease=_labels(record, "disease"),
-        organism=_labels(record, "organism"),
-        n_obs=number(record.n_obs) if record.n_obs is not None else "–",
-        n_features=number(record.n_features) if record.n_features is not None else "–",
-        extent=plain(_extent(record)),
-        bytes=size(_bytes(record)),
+        **{name: said[name] for name in _SAID},
+        bytes=size(known),
         status=status,
         status_class=status_class,
         picture=picture,
         srcset=tuple(sorted(picture.files.items())) if picture else (),
-        has_view=record.products.view.config is not None,
+        has_view=has_view,
         published=record.published or "",
-        shows=_shows(record),
+        shows=(image, seen, rgb, has_view, observed),
     )
+
+
+_SAID = (
+    *("title", "technology", "glyph", "tissue", "disease", "organism"),
+    *("n_obs", "n_features", "extent"),
+)
+
+
+def said_of(record: Record) -> dict[str, Any]:
+    """What a card says that does not depend on what was made for the site."""
+    technology = _labels(record, "technology")
+    facts, observed = record.facts, record.n_obs is not None
+    images = facts.of("images") if facts else []
+    return {
+        "title": plain(record.title),
+        "technology": technology,
+        "glyph": glyph_of(technology),
+        "tissue": _labels(record, "tissue"),
+        "disease": _labels(record, "disease"),
+        "organism": _labels(record, "organism"),
+        "n_obs": number(record.n_obs) if record.n_obs is not None else "–",
+        "n_features": number(record.n_features) if record.n_features is not None else "–",
+        "extent": plain(_extent(record)),
+        "bytes": facts.bytes if facts else None,
+        # An image with observations on it first, those that one sees (cells, not bins), in colour.
+        "shows": [
+            bool(images) and observed,
+            record.obs_noun in ("cells", "nuclei") and observed,
+            any(e.rgb for e in images),
+            observed,
+        ],
+    }
 
 
 def status_of(record: Record) -> tuple[str, str]:
@@ -99,19 +129,6 @@ def status_of(record: Record) -> tuple[str, str]:
     return level, f"View, {word}" if view else word.capitalize()
 
 
-def _shows(record: Record) -> tuple[bool, ...]:
-    """An image with observations on it first, those that one sees (cells, not bins), in colour."""
-    facts, observed = record.facts, record.n_obs is not None
-    images = facts.of("images") if facts else []
-    return (
-        bool(images) and observed,
-        record.obs_noun in ("cells", "nuclei") and observed,
-        any(e.rgb for e in images),
-        record.products.view.config is not None,
-        observed,
-    )
-
-
 def _labels(record: Record, field: str) -> str:
     return plain(_join(record.labels(field))) or UNKNOWN
 
@@ -119,12 +136,6 @@ def _labels(record: Record, field: str) -> str:
 def _join(labels: Iterable[str]) -> str:
     names = list(dict.fromkeys(labels))
     return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
-
-
-def _bytes(record: Record) -> int | None:
-    if record.facts and record.facts.bytes is not None:
-        return record.facts.bytes
-    return record.products.copy_.bytes if record.products.copy_ else None
 
 
 def _extent(record: Record) -> str:

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from portal.columns import SDDB_VERSION, Site, catalog_columns, gene_list_key
+from portal.cards import said_of
+from portal.columns import SDDB_VERSION, CatalogColumn, Site, catalog_columns, gene_list_key
 from portal.entry import Collection
 from portal.facts import ElementFacts
-from portal.record import Record
+from portal.kept import whole
+from portal.notes import Notes, code_version, digest
+from portal.record import Record, at_hand
 from portal.schema import Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["slim", "write_catalog", "write_record"]
+__all__ = ["record_text", "slim", "write_catalog"]
 
 
 def write_catalog(
@@ -31,57 +35,103 @@ def write_catalog(
     schema: Schema | None = None,
     base_url: str = "",
     generated_at: str = "",
+    notes: Notes | None = None,
+    digests: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Write catalog.parquet, .ndjson and .csv, collections, elements, problems and genes.
 
-    Rows are in order of id; fields of `schema` that every catalog has not follow its columns. Returns the files written. `generated_at` is an ISO time.
+    Rows are in order of id; fields of `schema` that every catalog has not follow its columns.
+    Returns the files written. `generated_at` is an ISO time. With `notes` and the `digests` of
+    the records, rows are taken from former builds.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     out.mkdir(parents=True, exist_ok=True)
-    site = Site(base_url, collections)
-    rows = sorted(records, key=lambda r: r.id)
+    ordered = sorted(records, key=lambda r: r.id)
     stamp = {"sddb_generated_at": generated_at, "portal_format": SDDB_VERSION}
     written = []
 
-    def save(name: str, data: dict[str, list[Any]], schema: pa.Schema) -> pa.Table:
+    def save(name: str, data: dict[str, list[Any]], schema: pa.Schema) -> None:
         table = pa.table(data, schema=schema.with_metadata(stamp))
         # A browser reads snappy without a codec of its own.
         pq.write_table(table, out / f"{name}.parquet", compression="snappy")
         written.append(out / f"{name}.parquet")
-        return table
 
     columns = catalog_columns(schema or Schema())
-    catalog = save(
-        "catalog",
-        {c.name: [c.read(r, site) for r in rows] for c in columns},
-        pa.schema([(c.name, _arrow_type(c.kind)) for c in columns]),
-    )
-    lines = catalog.to_pylist()
-    ndjson = out / "catalog.ndjson"
+    types = pa.schema([(c.name, _arrow_type(c.kind)) for c in columns])
+    rows = _rows(ordered, columns, types, Site(base_url, collections), notes, digests or {})
+    said = [json.loads(row.line) for row in rows]
+    save("catalog", {name: [row[name] for row in said] for name in types.names}, types)
+    ndjson, table_csv = out / "catalog.ndjson", out / "catalog.csv"
     with ndjson.open("w", encoding="utf-8") as f:
-        f.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    table_csv = out / "catalog.csv"
+        f.writelines(f"{row.line}\n" for row in rows)
     with table_csv.open("w", encoding="utf-8", newline="") as f:
-        writer = csv.writer(f, lineterminator="\n")
-        writer.writerow(catalog.column_names)
-        writer.writerows([[_cell(v) for v in line.values()] for line in lines])
+        f.write(_csv(types.names))
+        f.writelines(row.cells for row in rows)
     written += [ndjson, table_csv]
 
-    save("collections", *_collection_rows(rows, collections))
-    save("elements", *_element_rows(rows))
-    save("problems", *_problem_rows(rows))
-    save("genes", *_gene_rows(rows))
+    save("collections", *_collection_rows(ordered, collections))
+    elements = _schema(**_ELEMENTS)
+    save("elements", _columns(elements, (e for row in rows for e in row.elements)), elements)
+    save("problems", *_problem_rows(ordered))
+    save("genes", *_gene_rows(ordered, rows))
     return written
 
 
-def write_record(record: Record, folder: Path) -> str:
-    """Write artifact.json, the whole Record, into the artifact's folder. Returns its text."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = slim(record).model_dump_json(indent=1, by_alias=True, exclude_defaults=False) + "\n"
-    (folder / "artifact.json").write_text(text, encoding="utf-8")
-    return text
+class _Row(NamedTuple):
+    """What one artifact adds to the files."""
+
+    line: str
+    """Of catalog.ndjson."""
+    cells: str
+    """Of catalog.csv."""
+    elements: list[list[Any]]
+    genes: list[str]
+    """Names of its lists of genes."""
+
+
+def _rows(
+    records: Sequence[Record],
+    columns: Sequence[CatalogColumn],
+    types: pa.Schema,
+    site: Site,
+    notes: Notes | None,
+    digests: Mapping[str, str],
+) -> list[_Row]:
+    """A row for each record, from the notes where it has been there before."""
+    import pyarrow as pa
+
+    same = digest("row", code_version(), repr(site), repr([(c.name, c.kind) for c in columns]))
+    keys = {r.id: digest(same, digests[r.id]) for r in records} if notes and digests else {}
+    rows: dict[str, _Row] = {}
+    for id_, key in keys.items():
+        if notes and (kept := notes.get(key)):
+            rows[id_] = _Row(*json.loads(kept))
+    new = [whole(r) for r in records if r.id not in rows]
+    made = pa.table({c.name: [c.read(r, site) for r in new] for c in columns}, schema=types)
+    for record, row in zip(new, made.to_pylist(), strict=True):
+        elements = record.facts.elements if record.facts else ()
+        rows[record.id] = _Row(
+            json.dumps(row, ensure_ascii=False),
+            _csv([_cell(v) for v in row.values()]),
+            [_element_row(record.id, e) for e in elements],
+            list(dict.fromkeys(gene_list_key(e) for e in elements if e.feature_ids)),
+        )
+        if notes and keys:
+            notes.put(keys[record.id], json.dumps(rows[record.id]).encode())
+    return [rows[r.id] for r in records]
+
+
+def _csv(cells: Iterable[str]) -> str:
+    line = StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
+
+
+def record_text(record: Record) -> str:
+    """The whole Record as artifact.json has it."""
+    return slim(record).model_dump_json(indent=1, by_alias=True, exclude_defaults=False) + "\n"
 
 
 def slim(record: Record) -> Record:
@@ -162,7 +212,7 @@ def _collection_rows(
     for slug in sorted(members):
         c = collections.get(slug) or Collection(name=slug)
         of = members[slug]
-        sizes = [r.facts.bytes for r in of if r.facts and r.facts.bytes]
+        sizes = [size for r in of if (size := at_hand(r, "said", said_of)["bytes"])]
         rows.append(
             (
                 slug,
@@ -184,58 +234,56 @@ def _collection_rows(
     return _columns(schema, rows), schema
 
 
-def _element_rows(records: Sequence[Record]) -> tuple[dict[str, list[Any]], pa.Schema]:
-    schema = _schema(
-        uid="string",
-        kind="string",
-        name="string",
-        path="string",
-        readable="boolean",
-        axes="string",
-        shape="string",
-        dtype="string",
-        n_levels="integer",
-        channels="list",
-        coordinate_systems="list",
-        n_rows="integer",
-        n_vars="integer",
-        regions="list",
-        obs_columns="list",
-        embeddings="list",
-        feature_key="string",
-        geometry_types="list",
-        size_bytes="integer",
-        n_files="integer",
-        gene_list="string",
-    )
-    rows = (
-        (
-            r.id,
-            e.kind,
-            e.name,
-            e.path,
-            e.readable,
-            "".join(e.axes) or None,
-            "×".join(map(str, e.shape)) if e.shape else None,
-            e.dtype,
-            len(e.levels) or None,
-            list(e.channels),
-            list(e.coordinate_systems),
-            e.n_rows,
-            e.n_vars,
-            list(e.regions),
-            [c.name for c in e.obs],
-            [m.name for m in e.obsm],
-            e.feature_key,
-            list(e.geometry_types),
-            e.bytes,
-            e.files,
-            gene_list_key(e) if e.feature_ids or e.feature_list else None,
-        )
-        for r in records
-        for e in (r.facts.elements if r.facts else ())
-    )
-    return _columns(schema, rows), schema
+_ELEMENTS = {
+    "uid": "string",
+    "kind": "string",
+    "name": "string",
+    "path": "string",
+    "readable": "boolean",
+    "axes": "string",
+    "shape": "string",
+    "dtype": "string",
+    "n_levels": "integer",
+    "channels": "list",
+    "coordinate_systems": "list",
+    "n_rows": "integer",
+    "n_vars": "integer",
+    "regions": "list",
+    "obs_columns": "list",
+    "embeddings": "list",
+    "feature_key": "string",
+    "geometry_types": "list",
+    "size_bytes": "integer",
+    "n_files": "integer",
+    "gene_list": "string",
+}
+
+
+def _element_row(id_: str, e: ElementFacts) -> list[Any]:
+    """What elements.parquet says of one element."""
+    return [
+        id_,
+        e.kind,
+        e.name,
+        e.path,
+        e.readable,
+        "".join(e.axes) or None,
+        "×".join(map(str, e.shape)) if e.shape else None,
+        e.dtype,
+        len(e.levels) or None,
+        list(e.channels),
+        list(e.coordinate_systems),
+        e.n_rows,
+        e.n_vars,
+        list(e.regions),
+        [c.name for c in e.obs],
+        [m.name for m in e.obsm],
+        e.feature_key,
+        list(e.geometry_types),
+        e.bytes,
+        e.files,
+        gene_list_key(e) if e.feature_ids or e.feature_list else None,
+    ]
 
 
 def _problem_rows(records: Sequence[Record]) -> tuple[dict[str, list[Any]], pa.Schema]:
@@ -255,15 +303,19 @@ def _problem_rows(records: Sequence[Record]) -> tuple[dict[str, list[Any]], pa.S
     return _columns(schema, rows), schema
 
 
-def _gene_rows(records: Sequence[Record]) -> tuple[dict[str, list[Any]], pa.Schema]:
+def _gene_rows(
+    records: Sequence[Record], rows: Sequence[_Row]
+) -> tuple[dict[str, list[Any]], pa.Schema]:
     schema = _schema(gene_list="string", n="integer", feature_ids="list", symbols="list")
     lists: dict[str, ElementFacts] = {}
-    for r in records:
-        for e in r.facts.elements if r.facts else ():
+    for record, row in zip(records, rows, strict=True):
+        if all(key in lists for key in row.genes):
+            continue  # the same panel again: no need to read it
+        for e in record.facts.elements if record.facts else ():
             if e.feature_ids:
                 lists.setdefault(gene_list_key(e), e)
-    rows = (
+    found = (
         (key, len(e.feature_ids), list(e.feature_ids), list(e.feature_names or e.feature_ids))
         for key, e in sorted(lists.items())
     )
-    return _columns(schema, rows), schema
+    return _columns(schema, found), schema

@@ -190,6 +190,8 @@ class Entry(_Part):
     path: Path = Field(default=Path(), exclude=True)
     lines: dict[Loc, int] = Field(default_factory=dict, exclude=True)
     shown_as: str = Field(default="", exclude=True)
+    digest: str = Field(default="", exclude=True)
+    """A hash of the file that it was read from; empty for one that was not."""
 
     @model_validator(mode="after")
     def _status_has_its_reason(self) -> Entry:
@@ -203,6 +205,11 @@ class Entry(_Part):
         while at and at not in self.lines:
             at = at[:-1]
         return f"{self.shown_as}:{self.lines.get(at, 1)}"
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of its metadata."""
+        return tuple(self.metadata)
 
     @property
     def is_remote(self) -> bool:

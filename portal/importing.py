@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,16 @@ from typing import Any
 import yaml
 
 from portal.errors import Problem, ProblemsError
+from portal.foreign import Foreign, Left, Names, entry_of, ids_of
+from portal.importing_croissant import read_croissant
+from portal.importing_lamin import read_lamin
 from portal.record import UNKNOWN
 from portal.resolve import Resolver
 from portal.schema import Schema, SchemaField, load_schema
 from portal.values import default_resolver
 from portal.words import slugify
 
-__all__ = ["Imported", "import_spatialdata_db"]
+__all__ = ["Imported", "import_croissant", "import_lamin", "import_spatialdata_db"]
 
 MAX_BYTES = 100_000_000
 _ONTOLOGY_KEYS = {
@@ -44,18 +48,31 @@ class Imported:
     written: tuple[Path, ...]
     unchanged: tuple[Path, ...]
     skipped: tuple[str, ...]
+    left: tuple[str, ...] = ()
+    """What the records say that has no place in an entry, each thing once."""
 
 
 class _Dumper(yaml.SafeDumper):
     """Block style with flow-style terms, as a person would write it."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Everything is written out: the manifest takes no aliases."""
+        return True
 
 
 class _Flow(dict):
     """A mapping written on one line."""
 
 
+class _Prose(str):
+    """Text of several lines, written as a block where YAML can."""
+
+
 _Dumper.add_representer(
     _Flow, lambda d, v: d.represent_mapping("tag:yaml.org,2002:map", v, flow_style=True)
+)
+_Dumper.add_representer(
+    _Prose, lambda d, v: d.represent_scalar("tag:yaml.org,2002:str", str(v), style="|")
 )
 
 
@@ -108,15 +125,8 @@ def import_spatialdata_db(
             if path.read_text("utf-8") == text:
                 unchanged.append(path)
                 continue
-            problems.append(
-                Problem(
-                    code="entry-exists",
-                    severity="error",
-                    where=f"{file.name}:record {i + 1}",
-                    what=f"{path} is there already and says something else.",
-                    remedy="Move it away, or leave the record out.",
-                )
-            )
+            remedy = "Move it away, or leave the record out."
+            problems.append(_exists(path, f"{file.name}:record {i + 1}", remedy))
             continue
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
@@ -127,6 +137,101 @@ def import_spatialdata_db(
     if problems:
         raise ProblemsError(problems)
     return Imported(tuple(written), tuple(unchanged), tuple(skipped))
+
+
+def import_lamin(
+    file: Path, folder: Path, schema: Schema, *, address: str = "", force: bool = False
+) -> Imported:
+    """Write one entry an artifact of a LaminDB instance into `folder`.
+
+    `file` is a data frame of artifacts, saved, or the folder of a whole export; `address` says
+    where the stores lie: see `read_lamin`. Artifacts that are no zarr stores are skipped, by uid.
+    An entry that is there already and says something else is an error, with `force` it is
+    replaced. Raises ProblemsError; nothing is written then.
+    """
+    found, skipped, left = read_lamin(file, address=address)
+    return _take_over(found, folder, schema, default_resolver(), skipped, left, force)
+
+
+def import_croissant(file: Path, folder: Path, schema: Schema, *, force: bool = False) -> Imported:
+    """Write one entry a Croissant record into `folder`.
+
+    `file` is one record, a list of them, NDJSON, or a folder with files named croissant.json. An
+    entry that is there already and says something else is an error, with `force` it is replaced.
+    Raises ProblemsError; nothing is written then.
+    """
+    resolver = default_resolver()
+    found, left = read_croissant(file, schema, resolver)
+    return _take_over(found, folder, schema, resolver, [], left, force)
+
+
+def _take_over(
+    found: Sequence[Foreign],
+    folder: Path,
+    schema: Schema,
+    resolver: Resolver,
+    skipped: Sequence[str],
+    left: Left,
+    force: bool,
+) -> Imported:
+    """Entries for what others say; all of them are made before the first is written."""
+    root = _manifest_of(folder)
+    there = root.rglob("*.y*ml")
+    elsewhere = {p.stem.casefold() for p in there if p.parent != folder or p.suffix == ".yml"}
+    names = Names(schema)
+    texts: dict[Path, str] = {}
+    for foreign, id_ in zip(found, ids_of(found, elsewhere), strict=True):
+        texts[folder / f"{id_}.yaml"] = _text_of(entry_of(foreign, names, resolver, left))
+    unchanged = [p for p, text in texts.items() if p.exists() and _is(p, text)]
+    new = {p: text for p, text in texts.items() if p not in unchanged}
+    taken = [p for p in new if p.exists()]
+    if taken and not force:
+        remedy = "Move it away, leave the record out, or replace it with --force."
+        raise ProblemsError(_exists(path, str(path), remedy) for path in taken)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in new.items():
+        path.write_text(text, "utf-8")
+    collections = {slug: name for f in found for slug, name in f.collections.items()}
+    _add_collections(root / "collections.yaml", collections)
+    return Imported(tuple(new), tuple(unchanged), tuple(skipped), left.sentences())
+
+
+def _exists(path: Path, where: str, remedy: str) -> Problem:
+    return Problem(
+        code="entry-exists",
+        severity="error",
+        where=where,
+        what=f"{path} is there already and says something else.",
+        remedy=remedy,
+    )
+
+
+def _is(path: Path, text: str) -> bool:
+    return path.read_bytes() == text.encode("utf-8")
+
+
+def _manifest_of(folder: Path) -> Path:
+    """The manifest that a folder of entries belongs to: where its schema or collections lie."""
+    for at in (folder, *folder.parents):
+        marked = any((at / name).is_file() for name in ("schema.yaml", "collections.yaml"))
+        if marked or at.name == "data_manifest":
+            return at
+    return folder
+
+
+def _text_of(entry: dict[str, Any]) -> str:
+    """The YAML of an entry: terms on one line each, prose as it is read."""
+
+    def styled(value: Any) -> Any:
+        if isinstance(value, dict) and value.keys() <= {"id", "label", "written"}:
+            return _Flow(value)
+        if isinstance(value, dict):
+            return {k: styled(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [styled(v) for v in value]
+        return _Prose(value) if isinstance(value, str) and "\n" in value else value
+
+    return yaml.dump(styled(entry), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
 
 
 def _read(file: Path) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -36,13 +36,15 @@ class Links:
                 if first is None or page < first:
                     self._first[target] = page
 
-    def broken(self, site: Path) -> list[Problem]:
-        """Targets that name no file of the site, each once, with the first page found. Pages
-        that told nothing are read."""
+    def read(self, site: Path) -> None:
+        """Read the pages in a folder that told nothing."""
         for page in _pages(site):
             name = page.relative_to(site).as_posix()
             if name not in self._told:
                 self.add(name, addresses_in(page.read_text(encoding="utf-8", errors="replace")))
+
+    def broken(self, files: Collection[str]) -> list[Problem]:
+        """Targets that are none of the site's files, each once, with the first page found."""
         return [
             Problem(
                 code="link-broken",
@@ -52,7 +54,8 @@ class Links:
                 remedy="Correct the link where it was written.",
             )
             for target, page in sorted(self._first.items())
-            if not _is_there(site, target)
+            if target not in files
+            and os.path.join(target if target != "." else "", "index.html") not in files
         ]
 
     def _target(self, folder: str, depth: int, address: str) -> str | None:
@@ -66,11 +69,6 @@ class Links:
         if key not in self._known:
             self._known[key] = _resolved(folder, address)
         return self._known[key]
-
-
-def _is_there(site: Path, target: str) -> bool:
-    full = os.path.join(site, target)
-    return os.path.isfile(full) or os.path.isfile(os.path.join(full, "index.html"))
 
 
 def _resolved(folder: str, address: str) -> str | None:

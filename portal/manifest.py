@@ -10,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SkipValidation
 
 from portal.config import SiteConfig
 from portal.entry import ID, Collection, Entry, Slug
-from portal.errors import Problem, did_you_mean
+from portal.errors import BuildError, Problem, did_you_mean
+from portal.kept import entry_note, kept_entry
 from portal.notes import Notes, code_version, digest
 from portal.schema import ENDING, Schema, read_schema
 from portal.yamlfile import Loc, read_yaml
@@ -34,7 +35,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[SkipValidation[Entry], ...] = ()
     collections: dict[str, Collection] = {}
     schema_: Schema = Schema(fields={})
     problems: tuple[Problem, ...] = ()
@@ -124,49 +125,73 @@ def _read_entry(
 ) -> Entry | None:
     """One entry, None where it has an error of its own."""
     shown = _shown(path, config.root)
-    entry, found, lines = _parsed(path, shown, notes)
+    key = _key(path, shown)
+    if notes is None or not key:
+        entry = _parsed_entry(path, shown, key, problems)
+    elif stored := notes.get(key):
+        given = {"id": path.stem, "path": path, "shown_as": shown, "digest": key}
+        entry = kept_entry(stored, given, lambda: _again(path, shown, key, notes))
+    else:
+        found: list[Problem] = []
+        entry = _parsed_entry(path, shown, key, found)
+        problems += found
+        if entry is not None and not found:
+            notes.put(key, entry_note(entry))
+            notes.put(f"{key} whole", _whole_note(entry))
+    if entry is None:
+        return None
+    outside = _source_fault(entry, config)
+    problems += [outside] if outside else []
+    return None if outside else entry
+
+
+def _key(path: Path, shown: str) -> str:
+    """What an entry is made from, empty where it can't be read."""
+    try:
+        return digest("entry", code_version(), shown, path.read_bytes())
+    except OSError:
+        return ""
+
+
+def _parsed_entry(path: Path, shown: str, key: str, problems: list[Problem]) -> Entry | None:
+    entry, found, lines = read_yaml(path, Entry, shown_as=shown)
     problems += found
     if entry is None:
         return None
-    entry = entry.model_copy(
-        update={"id": path.stem, "path": path, "lines": lines, "shown_as": shown}
-    )
+    given = {"id": path.stem, "path": path, "lines": lines, "shown_as": shown, "digest": key}
+    entry = entry.model_copy(update=given)
     faults = [
         Problem(
             code="unknown-key",
             severity="error",
-            where=entry.where(key),
-            what=f"Unknown key `{key}`.",
-            remedy="The id is the file's name." if key == "id" else "",
+            where=entry.where(name),
+            what=f"Unknown key `{name}`.",
+            remedy="The id is the file's name." if name == "id" else "",
         )
-        for key in ("id", "path", "lines", "shown_as")
-        if (key,) in lines
+        for name in given
+        if (name,) in lines
     ]
-    outside = _source_fault(entry, config)
-    faults += [outside] if outside else []
     problems += faults
     return None if faults else entry
 
 
-def _parsed(
-    path: Path, shown: str, notes: Notes | None
-) -> tuple[Entry | None, list[Problem], dict[Loc, int]]:
-    """What `read_yaml` gives, from the notes where the file is as it was."""
-    if notes is None:
-        return read_yaml(path, Entry, shown_as=shown)
-    try:
-        key = digest("entry", code_version(), shown, path.read_bytes())
-    except OSError:
-        return read_yaml(path, Entry, shown_as=shown)
-    if kept := notes.get(key):
-        text, lines = json.loads(kept)
-        return Entry.model_validate(text), [], {tuple(loc): line for loc, line in lines}
-    entry, found, lines = read_yaml(path, Entry, shown_as=shown)
-    if entry is not None and not found:
-        told = [[list(loc), line] for loc, line in lines.items()]
-        said = entry.model_dump(mode="json", exclude_unset=True, by_alias=True)
-        notes.put(key, json.dumps([said, told]).encode())
-    return entry, found, lines
+def _whole_note(entry: Entry) -> bytes:
+    lines = [[list(loc), line] for loc, line in entry.lines.items()]
+    said = entry.model_dump(mode="json", exclude_unset=True, by_alias=True)
+    return json.dumps([said, lines]).encode()
+
+
+def _again(path: Path, shown: str, key: str, notes: Notes) -> Entry:
+    """An entry that the notes have, whole."""
+    stored = notes.get(f"{key} whole")
+    if stored is None:
+        entry = _parsed_entry(path, shown, key, [])
+        if entry is None or _key(path, shown) != key:
+            raise BuildError(f"{shown} has changed while it was read: build again.")
+        return entry
+    said, lines = json.loads(stored)
+    entry = Entry.model_validate(said)
+    return entry.model_copy(update={"lines": {tuple(loc): line for loc, line in lines}})
 
 
 def source_path(entry: Entry) -> Path | None:
@@ -238,7 +263,7 @@ def _references(
                 "Keep it in one entry.",
             )
     if schema.fields:
-        for key in entry.metadata:
+        for key in entry.fields:
             if key not in schema.fields:
                 problem(
                     "field-unknown",

@@ -28,6 +28,7 @@ from portal.record import Record
 from portal.resources import templates_dir
 from portal.schema import Schema
 from portal.shell import Shell
+from portal.tree import Tree
 
 __all__ = ["PageWriter", "make_environment"]
 
@@ -80,6 +81,8 @@ class PageWriter:
 
     notes: Notes | None = None
     """Pages of former builds; None where each is made anew."""
+    tree: Tree | None = None
+    """Where pages go, with those of a former build; without it they go into `out`."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """A hash of each record, by id."""
     links: Links = field(default_factory=Links)
@@ -110,6 +113,7 @@ class PageWriter:
         self.symbols = {m[1]: m[0] for m in _SYMBOL.finditer(symbols)}
         self.sprites: dict[frozenset[str], str] = {}
         self._keys: dict[str, str] = {}
+        self._untold: dict[str, str] = {}
         self.folders: set[str] = set()
         self.same_for_all = self._same_for_all() if self.notes else ""
 
@@ -138,16 +142,31 @@ class PageWriter:
             return False
         whole = {"everything": self.same_for_all, **parts}
         key = digest("page", address, repr(sorted(whole.items())))
-        self._keys[address] = key
-        kept = self.notes.get(key)
-        if kept is None:
+        name = f"{address}index.html"
+        if self.tree and self.tree.keep(name, key):
+            self._untold[name] = key
+            self.written.append(self.out / name)
+        elif (kept := self.notes.get(key)) is not None:
+            hrefs, html = _unpacked(kept)
+            self.save(name, html, hrefs, key)
+        else:
+            self._keys[address] = key
             self.explained[address] = self._why(address, whole)
             return False
-        hrefs, _, html = kept.decode("utf-8", "surrogatepass").partition("\n")
-        self.save(f"{address}index.html", html, json.loads(hrefs))
         if listed:
             self.addresses.append(address)
         return True
+
+    def tell_all(self) -> None:
+        """Tell the addresses of pages that were kept as they are. Not needed where every one is
+        known to lead somewhere still."""
+        for name, key in self._untold.items():
+            kept = self.notes.get(key) if self.notes else None
+            if kept is not None:
+                self.links.add(name, _unpacked(kept)[0])
+            elif self.tree:
+                text = (self.tree.root / name).read_text("utf-8", errors="replace")
+                self.links.add(name, addresses_in(text))
 
     def _why(self, address: str, parts: Mapping[str, str]) -> str:
         """Which parts are others than when the page at `address` was last made."""
@@ -223,25 +242,31 @@ class PageWriter:
             viewer=viewer,
         )
         hrefs = sorted(addresses_in(html)) if depth >= 0 else []
-        self.save(address if depth < 0 else f"{address}index.html", html, hrefs)
-        if self.notes is not None and (key := self._keys.pop(address, None)):
+        key = self._keys.pop(address, None)
+        self.save(address if depth < 0 else f"{address}index.html", html, hrefs, key)
+        if self.notes is not None and key:
             kept = f"{json.dumps(hrefs)}\n{html}"
             self.notes.put(key, kept.encode("utf-8", "surrogatepass"))
         if listed:
             self.addresses.append(address)
 
-    def save(self, name: str, html: str, hrefs: Iterable[str]) -> None:
+    def save(self, name: str, html: str, hrefs: Iterable[str], key: str | None = None) -> None:
         """Write one file, making its folder where this is the first in it; `hrefs` are its
-        addresses."""
+        addresses, `key` says what it was made from."""
         self.links.add(name, hrefs)
+        path = self.out / name
+        self.written.append(path)
+        content = html.encode("utf-8", "replace")
+        if self.tree:
+            key = key or digest("content", content)
+            if not self.tree.keep(name, key):
+                self.tree.write(name, content, key)
+            return
         folder = name.rpartition("/")[0]
         if folder not in self.folders:
             os.makedirs(self.out / folder, exist_ok=True)
             self.folders.add(folder)
-        path = self.out / name
-        with open(path, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.write(html)
-        self.written.append(path)
+        path.write_bytes(content)
 
     def sprite(self, content: str) -> str:
         """The symbols that a page uses, and no others."""
@@ -253,3 +278,9 @@ class PageWriter:
                 f'<svg class="p-sprite" aria-hidden="true" focusable="false">{symbols}</svg>'
             )
         return sprite
+
+
+def _unpacked(kept: bytes) -> tuple[list[str], str]:
+    """The addresses and the HTML of a page in the notes."""
+    hrefs, _, html = kept.decode("utf-8", "surrogatepass").partition("\n")
+    return json.loads(hrefs), html

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from portal.config import Remote
 from portal.errors import PortalError, is_machine_fault
 from portal.facts import StoreFacts
 from portal.previewdata import Coloring, coloring, read_points, read_shapes
 from portal.previewpaint import DARK, Canvas, choose_window, tissue_box
 from portal.record import Picture
+from portal.store import StoreError
 from portal.viewframe import Box
 from portal.viewlayers import images_first
 
@@ -30,28 +32,32 @@ _FEW_POINTS = 3000
 
 
 def make_preview(
-    source: Path,
+    source: Path | str,
     facts: StoreFacts,
     hints: Mapping[str, Any],
     out_dir: Path,
     stem: str,
     *,
     obs_noun: str = "observations",
+    remote: Remote | None = None,
 ) -> Picture | None:
     """Write `<stem>-320.webp`, `-640` and `-1280` into `out_dir`; None where nothing can be shown.
 
-    `source` is a view store with its `hints`, or, with empty hints, any store: then a small
-    copy of it is made first and thrown away. Names in the Picture are relative to `out_dir`.
+    `source` is a view store with its `hints`, or, with empty hints, any store, also one at an
+    address: then a small copy of it is made first and thrown away. Names in the Picture are
+    relative to `out_dir`. Raises StoreError where an address can't be read.
     """
     if hints:
+        assert isinstance(source, Path)
         return _render(source, hints, out_dir, stem, obs_noun)
     from portal.viewstore import make_view_store
 
     with tempfile.TemporaryDirectory(prefix="portal-") as folder:
+        out = Path(folder) / "view.zarr"
         try:
-            copy = make_view_store(source, facts, Path(folder) / "view.zarr", max_bytes=_COPY_BYTES)
+            copy = make_view_store(source, facts, out, max_bytes=_COPY_BYTES, remote=remote)
         except PortalError as error:
-            if is_machine_fault(error):
+            if is_machine_fault(error) or isinstance(error, StoreError):
                 raise
             return None
         return _render(copy.path, copy.hints, out_dir, stem, obs_noun)

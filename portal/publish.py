@@ -13,7 +13,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from portal.errors import BuildError
@@ -36,16 +36,16 @@ def alone(folder: Path) -> Iterator[None]:
         yield  # the file stays: who removes a lock takes it from whoever waits for it
 
 
-def replace(new: Path, target: Path) -> None:
-    """Make `target` be the folder `new`; what was there is removed afterwards.
+def replace(new: Path, target: Path, *, spare: Path | None = None) -> None:
+    """Make `target` be the folder `new`; what was there is removed afterwards, or becomes `spare`.
 
-    Both must lie on the same file system. Raises OSError and leaves `target` as it was.
+    All must lie on the same file system. Raises OSError and leaves `target` as it was.
     """
     if not target.exists():
         new.rename(target)
         return
     if _exchange(new, target):
-        shutil.rmtree(new, ignore_errors=True)
+        _put_away(new, spare)
         return
     old = _old(target)
     shutil.rmtree(old, ignore_errors=True)
@@ -55,6 +55,14 @@ def replace(new: Path, target: Path) -> None:
     except OSError:
         old.rename(target)
         raise
+    _put_away(old, spare)
+
+
+def _put_away(old: Path, spare: Path | None) -> None:
+    """The new site is in place: whatever fails from here on is not worth an error."""
+    if spare is not None:
+        with suppress(OSError):
+            old.rename(spare)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from portal.errors import Problem
-from portal.record import UNKNOWN, Record
+from portal.record import UNKNOWN, Record, at_hand
 from portal.schema import Schema
 
-__all__ = ["FieldQuality", "QualityReport", "report", "with_duplicates"]
+__all__ = ["FieldQuality", "QualityReport", "identity_of", "report", "with_duplicates"]
 
 
 def with_duplicates(records: Sequence[Record]) -> list[Record]:
@@ -21,17 +21,23 @@ def with_duplicates(records: Sequence[Record]) -> list[Record]:
 
     The same are stores with one fingerprint and, where no scan has reached them, one address.
     """
-    same: dict[tuple[str, str], list[str]] = {}
+    same: dict[tuple[str, ...], list[str]] = {}
     for record in records:
         if key := _identity(record):
             same.setdefault(key, []).append(record.id)
-    return [_marked(r, same.get(_identity(r) or ("", ""), [])) for r in records]
+    return [_marked(r, same.get(_identity(r) or (), [])) for r in records]
 
 
-def _identity(record: Record) -> tuple[str, str] | None:
+def identity_of(record: Record) -> list[str] | None:
+    """What tells a store from others, None where nothing does."""
     if record.facts and record.facts.fingerprint and record.facts.elements:
-        return "fingerprint", record.facts.fingerprint
-    return ("url", record.url) if record.url else None
+        return ["fingerprint", record.facts.fingerprint]
+    return ["url", record.url] if record.url else None
+
+
+def _identity(record: Record) -> tuple[str, ...] | None:
+    found = at_hand(record, "identity", identity_of)
+    return tuple(found) if found else None
 
 
 def _marked(record: Record, same: list[str]) -> Record:

@@ -7,7 +7,8 @@ products that were made for the site.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,6 +27,7 @@ __all__ = [
     "Record",
     "Value",
     "View",
+    "at_hand",
 ]
 
 FORMAT = "spatialdata-portal/artifact/1"
@@ -206,3 +208,15 @@ class Record(_Part):
     def labels(self, field: str) -> list[str]:
         """The labels of a field's values."""
         return [v.label for v in self.values.get(field, ())]
+
+
+T = TypeVar("T")
+
+
+def at_hand(record: Record, name: str, work_out: Callable[[Record], T]) -> T:
+    """What `work_out` makes of a record; one that `portal.kept` has of a former build says it."""
+    said = record.__dict__.get(name, _NOTHING)
+    return work_out(record) if said is _NOTHING else said
+
+
+_NOTHING: Any = object()

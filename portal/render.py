@@ -7,7 +7,7 @@ so that the cost of a site grows with its records and not with its lists.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from portal.search import write_index
 from portal.search_documents import documents_of
 from portal.search_prose import write_prose
 from portal.shell import Shell
+from portal.tree import Tree
 
 __all__ = ["PAGE_SIZE", "Rendered", "render_site"]
 
@@ -45,12 +46,13 @@ def render_site(
     assets: Mapping[str, str] | None = None,
     notes: Notes | None = None,
     digests: Mapping[str, str] | None = None,
+    tree: Tree | None = None,
 ) -> Rendered:
     """Write every catalogue page, the search, the feeds and the front end's assets into `out`.
 
     `schema` gives fields their labels and groups; `assets` is the manifest of the front end, its
-    own by default. With `notes` and the `digests` of the records, pages of artifacts that would
-    come out the same are taken from there.
+    own by default. With `notes` and the `digests` of the records, pages that would come out the
+    same are taken from there. With `tree` pages go there and not into `out`.
     """
     if assets is None:
         assets = asset_manifest()
@@ -65,6 +67,7 @@ def render_site(
         schema or Schema(),
         assets,
         notes if digests is not None else None,
+        tree,
         digests or {},
     )
     site.home()
@@ -80,7 +83,8 @@ def render_site(
     write_sitemap(site.addresses, config, out)
     write_feed(site.listed, config, out)
     write_robots(config, out)
-    return Rendered(site.written, site.links, site.explained)
+    index = site.index["facets"] if site.index else None
+    return Rendered(site.written, site.links, site.explained, index, site.tell_all)
 
 
 class Neighbour(NamedTuple):
@@ -92,11 +96,15 @@ class Neighbour(NamedTuple):
 
 @dataclass(frozen=True)
 class Rendered:
-    """The HTML pages written, where they lead, and why those that were made again were."""
+    """The HTML pages written, where they lead, why those that were made again were, the index."""
 
     pages: list[Path]
     links: Links
     explained: dict[str, str]
+    index: str | None
+    """The file that leads to all of the search index, None where nothing is listed."""
+    tell_all: Callable[[], None]
+    """Tells `links` of the pages that were kept as they are too."""
 
 
 class _Site(CurationPages):

@@ -33,6 +33,7 @@ __all__ = [
     "kept_facts",
     "prune_lists",
     "read_scan",
+    "scan_state",
     "write_scan",
 ]
 
@@ -42,6 +43,8 @@ _LONG = 1000
 """Characters of a list of text that is kept beside the scan."""
 _MAX_LIST = 64_000_000
 _HASH = re.compile(r"[0-9a-f]{16}")
+_LISTED = re.compile(rb'": *"([0-9a-f]{16})"')
+"""What may be the name of a list: more than that does no harm."""
 
 
 class ScanBroken(ValueError):
@@ -126,6 +129,23 @@ def prune_lists(manifest_dir: Path) -> None:
     for path in (folder / "lists").glob("*.json.gz"):
         if path.name.partition(".")[0] not in named:
             path.unlink(missing_ok=True)
+
+
+def scan_state(entry: Entry, config: SiteConfig) -> str:
+    """Changes when what `kept_facts` tells may change: a scan, or whether its lists are there."""
+    folder = config.manifest_dir / "scans"
+    try:
+        content = (folder / f"{entry.id}.json").read_bytes()
+    except OSError:
+        return "none"
+    state = hashlib.sha256(content)
+    for name in sorted(set(_LISTED.findall(content))):
+        try:
+            size = (folder / "lists" / f"{name.decode()}.json.gz").stat().st_size
+        except OSError:
+            size = -1
+        state.update(b"%s %d" % (name, size))
+    return state.hexdigest()
 
 
 def kept_facts(entry: Entry, config: SiteConfig) -> tuple[StoreFacts | None, list[Problem]]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from portal.columns import gene_list_key
 from portal.entry import Collection
 from portal.facets import FacetColumn, Facets, RangeColumn
-from portal.prose import to_html
-from portal.record import UNKNOWN, Record
+from portal.record import UNKNOWN, Record, at_hand
+from portal.search_words import WORDS, gene_key_of, gene_table, joined, words_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,10 +99,8 @@ def documents_of(
     faceted = {c.column for c in facets.columns}
     texts = {
         "title": [r.title for r in records],
-        "description": [_plain_text(r.description) for r in records],
-        "names": [_joined(_names(r, faceted, collections)) for r in records],
-        "citation": [_joined(_citation(r)) for r in records],
-        "elements": [_joined(_elements(r)) for r in records],
+        "names": [joined(_names(r, faceted, collections)) for r in records],
+        **{name: [at_hand(r, "words", words_of)[name] for r in records] for name in WORDS},
     }
     lists, list_of = _gene_lists(records)
     return Documents(
@@ -145,16 +140,7 @@ def _range(column: RangeColumn) -> RangeInfo:
     return RangeInfo(column.column, column.label, column.kind, np.array(values, np.int64))
 
 
-_INLINE = re.compile(r"</?(?:a|em|strong|code)\b[^>]*>")
-_TAG = re.compile(r"<[^>]*>")
 _ANSWERS = {"yes", "no", "true", "false", UNKNOWN}
-
-
-def _plain_text(markdown: str) -> str:
-    """A description without its marks."""
-    if markdown.replace(" ", "").replace(",", "").replace(".", "").isalnum():
-        return markdown  # nothing in it means anything in Markdown
-    return html.unescape(_TAG.sub(" ", _INLINE.sub("", to_html(markdown))))
 
 
 def _names(
@@ -178,61 +164,20 @@ def _names(
             yield value.written or ""
 
 
-def _citation(record: Record) -> Iterator[str]:
-    """Authors, year, publisher, and the ids in the ways that people paste them."""
-    citation = record.citation
-    if citation is None:
-        return
-    authors = citation.csl.get("author")
-    for author in authors if isinstance(authors, list) else ():
-        if isinstance(author, dict):
-            yield from (str(author[k]) for k in ("family", "given", "literal") if author.get(k))
-    issued = citation.csl.get("issued")
-    parts = issued.get("date-parts") if isinstance(issued, dict) else None
-    if parts and parts[0]:
-        yield str(parts[0][0])
-    yield from (str(citation.csl[k]) for k in ("publisher", "container-title") if k in citation.csl)
-    if citation.doi:
-        yield f"https://doi.org/{citation.doi}"
-    if citation.pmid:
-        yield f"PMID {citation.pmid}"
-
-
-def _elements(record: Record) -> Iterator[str]:
-    """Names of elements and channels."""
-    for element in record.facts.elements if record.facts else ():
-        yield element.name
-        yield from element.channels
-
-
 def _gene_lists(records: Iterable[Record]) -> tuple[list[Sequence[str]], np.ndarray]:
     """The distinct lists of genes of default tables, and the place of each record's in them."""
     lists: list[Sequence[str]] = []
     places: dict[str, int] = {}
     found = []
     for record in records:
-        tables = record.facts.of("tables") if record.facts else []
-        table = next((t for t in tables if t.name == record.default_table), None)
-        if table is None or not table.feature_ids:
-            found.append(-1)
-            continue
-        key = gene_list_key(table)
-        if key not in places:
+        key = at_hand(record, "gene_key", gene_key_of)
+        table = gene_table(record) if key and key not in places else None
+        if key and table:
             places[key] = len(lists)
-            lists.append(
-                [
-                    _encodable(gene)
-                    for gene in dict.fromkeys(
-                        (*table.feature_ids, *table.feature_names, *table.feature_accessions)
-                    )
-                ]
-            )
-        found.append(places[key])
+            genes = (*table.feature_ids, *table.feature_names, *table.feature_accessions)
+            lists.append([_encodable(gene) for gene in dict.fromkeys(genes)])
+        found.append(places[key] if key else -1)
     return lists, np.array(found, np.int32)
-
-
-def _joined(texts: Iterable[str]) -> str:
-    return " ".join(dict.fromkeys(t for t in texts if t))
 
 
 def _encodable(text: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.errors import Problem, did_you_mean
-from portal.facts import StoreFacts
+from portal.facts import ElementFacts, StoreFacts
 from portal.viewfaults import hints_of, original_faults
 from portal.viewframe import Box, camera
 from portal.viewlayers import (
@@ -28,7 +28,7 @@ from portal.viewlayers import (
 )
 from portal.viewlayout import Room, Tile, rooms, stage_pixels
 
-__all__ = ["SCHEMA", "check_config", "compose", "hints_of", "original_faults"]
+__all__ = ["SCHEMA", "check_config", "compose", "files_of", "hints_of", "original_faults"]
 
 SCHEMA = "1.0.18"
 _VIEWS = frozenset(
@@ -277,11 +277,20 @@ def _link_layers(draft: Draft, views: list[Any]) -> None:
             )
 
 
-_PATH = re.compile(r"(?:images|labels|points|shapes|tables)/[^/]+")
+_PATH = re.compile(r"(?:images|labels|points|shapes|tables)/[^/]+(?:/.*)?", re.DOTALL)
+_IN_TABLE = frozenset(["X", "layers", "obs", "obsm", "obsp", "raw", "uns", "var", "varm", "varp"])
+_INDEX = frozenset(["_index", "index"])
 
 
-def check_config(config: Any, facts: StoreFacts, where: str = "views") -> list[Problem]:
-    """What is wrong with a curator's own config: its version, views, and paths into the store."""
+def check_config(
+    config: Any, facts: StoreFacts, where: str = "views", *, store: str = ""
+) -> list[Problem]:
+    """What is wrong with a curator's own config: its version, views, and paths into the store.
+
+    A path is looked up as far as `facts` knows: elements, levels of images, columns, matrices.
+    `store` is the address that the store has in the config; where it is given, files that lie
+    inside the store (`<store>/tables/table`) are checked as well.
+    """
     problems: list[Problem] = []
 
     def add(code: str, what: str, remedy: str = "") -> None:
@@ -293,26 +302,63 @@ def check_config(config: Any, facts: StoreFacts, where: str = "views") -> list[P
     version = config.get("version")
     known = re.fullmatch(r"1\.0\.([0-9]{1,4})", version) if isinstance(version, str) else None
     if not known or int(known[1]) > int(SCHEMA.rpartition(".")[2]):
-        add("view-version", f"Unknown config version {_short(version)}.", f"Use {SCHEMA}.")
+        remedy = f"The newest that the viewer knows is {SCHEMA}."
+        add("view-version", f"Unknown config version {_short(version)}.", remedy)
     for view in _list(config.get("layout")):
         name = view.get("component") if isinstance(view, Mapping) else None
         if not isinstance(name, str) or name not in _VIEWS:
             remedy = did_you_mean(name[:100], _VIEWS) if isinstance(name, str) else ""
             add("view-unknown", f"Unknown view {_short(name)}.", remedy)
-    paths = {f"{e.kind}/{e.name}" for e in facts.elements}
-    files = [
+    files = files_of(config)
+    if not files:
+        add("view-empty", "The config reads no file.")
+    elements = {f"{e.kind}/{e.name}": e for e in facts.elements}
+    missing = {_missing(p, elements): None for f in files for p in _paths(f, store)}
+    for path, remedy in sorted(m for m in missing if m):
+        add("view-path", f"The store has no `{_printable(path[:200])}`.", remedy)
+    return problems
+
+
+def files_of(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The files that a config reads, of all its data sets; what is none is passed over."""
+    return [
         f
         for dataset in _list(config.get("datasets"))
         if isinstance(dataset, Mapping)
         for f in _list(dataset.get("files"))
         if isinstance(f, Mapping)
     ]
-    if not files:
-        add("view-empty", "The config reads no file.")
-    for element in sorted({p for f in files for p in _paths(f.get("options"))} - paths):
-        name = _printable(element)
-        add("view-path", f"The store has no `{name}`.", did_you_mean(name[:100], paths))
-    return problems
+
+
+def _missing(path: str, elements: Mapping[str, ElementFacts]) -> tuple[str, str] | None:
+    """Up to where a path leads nowhere, and what may be meant; None for one that is right."""
+    kind, name, *rest = path.rstrip("/").split("/")
+    element = elements.get(f"{kind}/{name}")
+    if element is None:
+        return f"{kind}/{name}", did_you_mean(f"{kind}/{name}"[:100], elements)
+    if not rest:
+        return None
+    part, below = rest[0], "/".join(rest[1:])
+    if element.levels:
+        known = {level.path for level in element.levels}
+        return None if part in known else (path, did_you_mean(part[:100], known))
+    if kind != "tables":
+        return None
+    if part not in _IN_TABLE or (part == "X" and element.x is None):
+        return f"{kind}/{name}/{part}", did_you_mean(part[:100], _IN_TABLE)
+    known = _keys(element, part)
+    if known is None or not below or below in known or rest[1] in known:
+        return None
+    return path, did_you_mean(below[:100], known - _INDEX)
+
+
+def _keys(element: ElementFacts, part: str) -> set[str] | None:
+    """The columns or matrices in one part of a table; None where no scan looks into it."""
+    columns = {"obs": element.obs, "var": element.var}.get(part)
+    if columns is not None:
+        return {c.name for c in columns} | _INDEX | {element.index_name or "_index"}
+    matrices = {"obsm": element.obsm, "layers": element.layers}.get(part)
+    return None if matrices is None else {m.name for m in matrices}
 
 
 def _short(value: Any) -> str:
@@ -331,14 +377,19 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _paths(options: Any) -> set[str]:
-    """Every element that the options of a file point into."""
-    found, waiting = set(), [options]
+def _paths(file: Mapping[str, Any], store: str) -> set[str]:
+    """Every path into the store that a file of a config names."""
+    url = file.get("url")
+    inside = isinstance(url, str) and store and url.startswith(f"{store}/")
+    base = str(url).removeprefix(f"{store}/").rstrip("/") if inside else ""
+    found, waiting = {base} if _PATH.fullmatch(base) else set(), [file.get("options")]
     while waiting:
         value = waiting.pop()
         if isinstance(value, str):
-            match = _PATH.match(value)
-            found |= {match[0]} if match else set()
+            if _PATH.fullmatch(value):
+                found.add(value)
+            elif base and value.partition("/")[0] in _IN_TABLE:
+                found.add(f"{base}/{value}")  # of a file that reads a table alone
         elif isinstance(value, Mapping):
             waiting += value.values()
         elif isinstance(value, list):

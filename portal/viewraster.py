@@ -38,11 +38,20 @@ class Pyramid:
     """The levels of a raster that can be read, the finest first, as dask arrays.
 
     `step` is how much larger the pixels of the first of them are than those of the element,
-    which is 1 unless the finest levels are too large to be read.
+    which is 1 unless the finest levels are too large to be read. What is read of a level is asked
+    for by `read`, which has the pixels of a store elsewhere brought first: `numbers` are those
+    that the levels have in the element.
     """
 
     levels: list[Any]
     step: tuple[float, float]
+    element: Element
+    numbers: list[int]
+
+    def read(self, level: int) -> Any:
+        """The dask array of a level whose pixels are needed now."""
+        self.element.bring(self.numbers[level])
+        return self.levels[level]
 
     @property
     def dtype(self) -> np.dtype:
@@ -150,7 +159,7 @@ _NO_ROWS = np.zeros(0, np.int64)
 def _largest(pyramid: Pyramid) -> int:
     """The largest label, or for types of at most 32 bits the largest there can be."""
     info = np.iinfo(pyramid.dtype) if pyramid.dtype != np.bool_ else np.iinfo(np.uint8)
-    return int(info.max) if info.bits <= 32 else int(pyramid.levels[0].max().compute())
+    return int(info.max) if info.bits <= 32 else int(pyramid.read(0).max().compute())
 
 
 def is_rgb(element: Element, names: Sequence[str], sample: np.ndarray) -> bool:
@@ -199,17 +208,22 @@ def _pyramid(element: Element) -> Pyramid:
     """The levels that are small enough to be read whole, in chunks that fit into memory."""
     levels = [_ordered(level) for level in raster_levels(element.data)]
     fitting = [
-        a
-        for a in levels
+        i
+        for i, a in enumerate(levels)
         if a.shape[:-2] == levels[0].shape[:-2]  # not a stack of fewer planes
-        and a.size <= READ_VALUES
+        and a.size <= _most_values(element)
         and math.prod(max(sizes) for sizes in a.chunks) * a.dtype.itemsize <= _CHUNK_BYTES
     ]
     if not fitting:
         height, width = levels[0].shape[-2:]
         raise LeftOut(f"{element.name}, {width:,} × {height:,} pixels, is too large to draw here.")
-    (full_h, full_w), (height, width) = levels[0].shape[-2:], fitting[0].shape[-2:]
-    return Pyramid(fitting, (full_h / height, full_w / width))
+    (full_h, full_w), (height, width) = levels[0].shape[-2:], levels[fitting[0]].shape[-2:]
+    step = (full_h / height, full_w / width)
+    return Pyramid([levels[i] for i in fitting], step, element, fitting)
+
+
+def _most_values(element: Element) -> int:
+    return element.most_values or READ_VALUES
 
 
 def _ordered(level: Any) -> Any:
@@ -219,8 +233,8 @@ def _ordered(level: Any) -> Any:
 
 def _sample(pyramid: Pyramid, depth: int | None) -> np.ndarray:
     """A coarse picture in memory: the nearest level, every n-th pixel, the middle of a stack."""
-    fitting = [a for a in pyramid.levels if max(a.shape[-2:]) >= _SAMPLE]
-    level = fitting[-1] if fitting else pyramid.levels[0]
+    fitting = [i for i, a in enumerate(pyramid.levels) if max(a.shape[-2:]) >= _SAMPLE]
+    level = pyramid.read(fitting[-1] if fitting else 0)
     step = max(1, round(max(level.shape[-2:]) / _SAMPLE))
     level = level[..., ::step, ::step]
     if depth:
@@ -287,14 +301,15 @@ def _write_levels(
         factor = 2**step
         shape = (*finest.shape[:-2], max(1, height // factor), max(1, width // factor))
         raw = math.prod(shape) * dtype.itemsize
-        source, times = _nearest_finer(pyramid.levels, factor)
-        read += source.size
+        number, times = _nearest_finer(pyramid.levels, factor)
+        read += pyramid.levels[number].size
         # Four times the pixels rarely take much more than four times the bytes.
-        if total + (min(raw, 4.4 * last) if last else 0) > budget or (kept and read > READ_VALUES):
+        expected = total + (min(raw, 4.4 * last) if last else 0)
+        if expected > budget or (kept and read > _most_values(pyramid.element)):
             break
         path = folder / f"f{factor}"
         array = gzip_array(path, shape, dtype, chunk)
-        _fill(array, source, times, shape, pool, convert)
+        _fill(array, pyramid.read(number), times, shape, pool, convert)
         last = folder_size(path)[0]
         if total + last > budget:
             shutil.rmtree(path)
@@ -308,19 +323,21 @@ def _write_levels(
     return kept, total
 
 
-def _nearest_finer(levels: list[Any], factor: int) -> tuple[Any, int]:
-    """The coarsest level of a source that `factor` is a whole multiple of, and how often.
+def _nearest_finer(levels: list[Any], factor: int) -> tuple[int, int]:
+    """The number of the coarsest level of a source that `factor` is a whole multiple of, and how
+    often.
 
     A level counts where the finest one is a whole multiple of it, to within a pixel of its own:
     other levels have their pixels elsewhere.
     """
     finest = levels[0].shape[-2:]
-    for level in reversed(levels[1:]):
-        step = round(finest[1] / level.shape[-1])
-        whole = all(abs(n - step * m) < step for n, m in zip(finest, level.shape[-2:], strict=True))
+    for number in range(len(levels) - 1, 0, -1):
+        size = levels[number].shape[-2:]
+        step = round(finest[1] / size[1])
+        whole = all(abs(n - step * m) < step for n, m in zip(finest, size, strict=True))
         if whole and step <= factor and factor % step == 0:
-            return level, factor // step
-    return levels[0], factor
+            return number, factor // step
+    return 0, factor
 
 
 def _fill(

@@ -12,19 +12,23 @@ import tempfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from portal.config import Remote
 from portal.errors import PortalError, is_machine_fault
 from portal.facts import ElementFacts, ElementKind, StoreFacts
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from portal.viewremote import Near
 
 __all__ = ["Element", "Source", "Unreadable", "open_source", "raster_levels"]
 
@@ -49,6 +53,10 @@ class Element:
     affines: dict[str, np.ndarray]
     """By coordinate system: 3 × 3, maps (x, y, 1) of the element to the system."""
     facts: ElementFacts | None = None
+    bring: Callable[[int], None] = lambda level: None
+    """Has the pixels of a level brought, where the store lies elsewhere."""
+    most_values: int | None = None
+    """How many may be read of it, all its levels together; None for no other limit than ever."""
 
     @property
     def path(self) -> str:
@@ -80,20 +88,48 @@ class Source:
 
 
 @contextmanager
-def open_source(path: Path, facts: StoreFacts, beside: Path) -> Iterator[Source]:
+def open_source(
+    path: Path | str, facts: StoreFacts, beside: Path, remote: Remote | None = None
+) -> Iterator[Source]:
     """Read every element of a store that can be read; pixels and points stay on disk.
 
-    `path` is a folder or a `.zarr.zip`, which is unpacked into a folder of its own in `beside`
-    for as long as the context lasts. An element in whose folder a link or a device lies is not
-    read. Raises Unreadable when nothing at all can be opened.
+    `path` is a folder; a `.zarr.zip`, which is unpacked into a folder of its own in `beside` for
+    as long as the context lasts; or an address, of which the same is done with what is needed.
+    An element in whose folder a link or a device lies is not read. Raises Unreadable when nothing
+    at all can be opened, StoreError where an address can't be read.
     """
-    with tempfile.TemporaryDirectory(prefix=".portal-", dir=beside) as folder:
+    with tempfile.TemporaryDirectory(prefix=".portal-", dir=beside) as name, ExitStack() as stack:
+        folder = Path(name)
+        if isinstance(path, str):
+            from portal.viewremote import open_near
+
+            near = open_near(path, facts, folder / "near", remote or Remote())
+            yield _from_near(stack.enter_context(near), folder)
+            return
         whole = path.resolve()
         if path.is_file() and path.suffix == ".zip":
-            whole = _unzip(path, Path(folder) / "unpacked")
-        avoided = _huge(facts) | _linked(whole)
-        rest = _without(whole, avoided, Path(folder) / "rest") if avoided else whole
-        yield _read(rest, facts, whole, avoided)
+            whole = _unzip(path, folder / "unpacked")
+        yield _from_folder(whole, facts, folder, {})
+
+
+def _from_folder(
+    whole: Path, facts: StoreFacts, folder: Path, left_out: Mapping[str, str]
+) -> Source:
+    avoided = {**_huge(facts), **_linked(whole), **left_out}
+    rest = _without(whole, avoided, folder / "rest") if avoided else whole
+    return _read(rest, facts, whole, avoided)
+
+
+def _from_near(near: Near, folder: Path) -> Source:
+    """What is read of a store elsewhere: pixels come when they are asked for."""
+    from portal.viewremote import MOST_VALUES
+
+    source = _from_folder(near.folder, near.facts, folder, near.left_out)
+    elements = tuple(
+        replace(e, bring=partial(near.bring, e.path), most_values=MOST_VALUES)
+        for e in source.elements
+    )
+    return replace(source, elements=elements, left_out=(*source.left_out, *near.notes))
 
 
 def raster_levels(data: Any) -> list[Any]:

@@ -28,8 +28,10 @@ from typing import Any
 
 import numpy as np
 
+from portal.config import Remote
 from portal.errors import BuildError, PortalError, is_machine_fault
 from portal.facts import StoreFacts
+from portal.store import StoreError
 from portal.viewframe import Box, Frame, Placed, axis_aligned, choose_frame
 from portal.viewids import paired, text_ids
 from portal.viewmatrix import gene_names
@@ -90,18 +92,25 @@ class _Making:
 
 
 def make_view_store(
-    source: Path, facts: StoreFacts, out: Path, *, max_bytes: int = 25_000_000
+    source: Path | str,
+    facts: StoreFacts,
+    out: Path,
+    *,
+    max_bytes: int = 25_000_000,
+    remote: Remote | None = None,
 ) -> ViewStore:
     """Copy what a browser can draw of `source` to `out`, in at most `max_bytes` bytes.
 
-    Pyramid levels, genes and points that don't fit are left out, and `left_out` says so.
-    The copy appears whole or not at all. Raises NothingToShow where the store holds nothing to
-    draw, Unreadable where it can't be opened, BuildError where the copy can't be written.
+    `source` is a folder, a `.zarr.zip`, or an address, which is read as `remote` says. Pyramid
+    levels, genes and points that don't fit are left out, and `left_out` says so. The copy appears
+    whole or not at all. Raises NothingToShow where the store holds nothing to draw, Unreadable
+    where it can't be opened, StoreError where an address can't be read, BuildError where the
+    copy can't be written.
     """
     if facts.kind != "spatialdata":
         raise NothingToShow(f"This is {_KINDS.get(facts.kind, 'no SpatialData store')}.")
     with _folder_beside(out) as beside:
-        with open_source(source, facts, beside.parent) as opened:
+        with open_source(source, facts, beside.parent, remote) as opened:
             making = _write(opened, beside, max_bytes)
         size, files = folder_size(beside)
         if size > max_bytes:
@@ -188,12 +197,12 @@ def _placed(making: _Making, kind: str) -> list[Placed]:
 def _naming_failures(making: _Making, kind: str, name: str) -> Iterator[None]:
     """Let one broken element fail alone; what it left on disk goes, and the page names it.
 
-    A disk that is full is not the element's fault.
+    A disk that is full, or a server that does not answer, is not the element's fault.
     """
     try:
         yield
     except Exception as error:
-        if is_machine_fault(error):
+        if is_machine_fault(error) or isinstance(error, StoreError):
             raise
         logging.getLogger(__name__).info("%s/%s: %s", kind, name, error)
         shutil.rmtree(making.root / kind / name, ignore_errors=True)
@@ -326,7 +335,7 @@ def _row_places(making: _Making, part: Part) -> np.ndarray | None:
                 break
             centres = frame.geometry.iloc[places].centroid
             return np.column_stack([centres.x.to_numpy(), centres.y.to_numpy()])
-    for key in part.adata.obsm:
+    for key in sorted(part.adata.obsm):
         if "spatial" in key.lower():
             values = np.asarray(part.adata.obsm[key])
             if values.ndim == 2 and values.shape[1] >= 2:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-__all__ = ["Part", "split", "write_features", "write_table"]
+__all__ = ["Part", "may_be_embedding", "split", "write_features", "write_table"]
 
 _MAX_SETS = 12
 _MAX_CATEGORIES = 60
@@ -37,6 +37,7 @@ _SET_NAMES = re.compile(
 )
 _CELL_TYPES = re.compile(r"cell.?type|annot|subclass|cell.?class", re.IGNORECASE)
 _CLUSTERS = re.compile(r"clust|leiden|louvain|domain|layer|niche|zone", re.IGNORECASE)
+_EMBEDDINGS = {"UMAP": 0, "t-SNE": 1, "PCA": 2}
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,7 @@ def _write_embeddings(folder: Path, adata: AnnData, with_spatial: bool) -> list[
     found = []
     for key in adata.obsm:
         values = adata.obsm[key]
-        spatial = "spatial" in key.lower() or "centroid" in key.lower()
+        spatial = _is_spatial(key)
         if (spatial and not with_spatial) or not is_safe(key):
             continue
         try:
@@ -270,8 +271,8 @@ def _write_embeddings(folder: Path, adata: AnnData, with_spatial: bool) -> list[
         if values.ndim != 2 or values.shape[1] < 2 or not np.isfinite(values[:, :2]).all():
             continue
         label = _embedding_label(key)
-        rank = {"UMAP": 0, "t-SNE": 1, "PCA": 2}.get(label, 3)
-        if rank == 3 and not spatial and values.shape[1] > 3:
+        rank = _EMBEDDINGS.get(label, 3)
+        if not may_be_embedding(key, values.shape[1]):
             continue
         if spatial:
             values = values * np.array([1, -1] + [1] * (values.shape[1] - 2), np.float32)
@@ -280,6 +281,16 @@ def _write_embeddings(folder: Path, adata: AnnData, with_spatial: bool) -> list[
         bounds = [float(v) for v in (x0, y0, x1, y1)]
         found.append((rank, {"key": key, "label": label, "bounds": bounds}))
     return [entry for _, entry in sorted(found, key=lambda f: (f[0], f[1]["key"]))]
+
+
+def may_be_embedding(key: str, width: int) -> bool:
+    """Whether an entry of obsm with so many columns shows rows side by side: known by its name,
+    or small."""
+    return width <= 3 or _is_spatial(key) or _embedding_label(key) in _EMBEDDINGS
+
+
+def _is_spatial(key: str) -> bool:
+    return "spatial" in key.lower() or "centroid" in key.lower()
 
 
 def _embedding_label(key: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import glob
+import gzip
 import http.client
 import json
 import os
+import posixpath
+import re
 import shutil
 import socket
 import subprocess
@@ -16,11 +19,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import pytest
+
+from portal.search_container import unpack
 
 KEY, SECRET = "AKTESTKEY", "test-secret-0123456789"
 READER, READER_SECRET = "AKREADER", "reader-secret-0123456789"
@@ -112,6 +118,43 @@ def _wait(process: subprocess.Popen[bytes], server: S3Server, log: Path) -> None
             if process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"The S3 server did not start: {log.read_text()[-2000:]}")
             time.sleep(0.1)
+
+
+class Bucket:
+    """A prefix of the test's own, read without credentials as visitors do."""
+
+    def __init__(self, server: S3Server, prefix: str) -> None:
+        self.server = server
+        self.prefix = prefix
+        self.target = f"s3://{server.bucket}/{prefix}"
+
+    def listing(self) -> dict[str, tuple[int, str]]:
+        from obstore.store import S3Store
+
+        store = S3Store(
+            self.server.bucket,
+            prefix=self.prefix,
+            config={
+                "endpoint": self.server.address,
+                "access_key_id": KEY,
+                "secret_access_key": SECRET,
+            },
+            client_options={"allow_http": True},
+        )
+        found = store.list(chunk_size=1000).collect()
+        return {o["path"]: (o["size"], o["e_tag"] or "") for o in found}
+
+    def get(self, name: str) -> tuple[dict[str, str], bytes]:
+        """Headers, and the content as a browser shows it."""
+        status, headers, body = get(
+            f"{self.server.address}/{self.server.bucket}/{self.prefix}/{name}"
+        )
+        assert status == 200, name
+        packed = headers.get("content-encoding") == "gzip"
+        return headers, gzip.decompress(body) if packed else body
+
+    def tree(self) -> dict[str, bytes]:
+        return {name: self.get(name)[1] for name in sorted(self.listing())}
 
 
 class Proxy:
@@ -267,3 +310,29 @@ def run_nginx(folder: Path, root: Path, site_settings: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+_NAMES = re.compile(r'\s(?:href|src|srcset|content|data-[a-z-]+)="([^"]*)"')
+
+
+def named(page: str, html: str) -> set[str]:
+    """The files of the site below assets/, search/ and data/ that a page names."""
+    found = set()
+    for value in _NAMES.findall(html):
+        for word in unescape(value).replace(",", " ").split():
+            parts = urlsplit(word)
+            if not parts.scheme and not parts.netloc and parts.path:
+                found.add(
+                    posixpath.normpath(posixpath.join(posixpath.dirname(page), unquote(parts.path)))
+                )
+    return {n for n in found if n.startswith(("assets/", "search/", "data/"))}
+
+
+def index_parts(content: bytes) -> set[str]:
+    """The files that the file of facets names."""
+    header, arrays = unpack(gzip.decompress(content))
+    found = {f"search/{name}" for name in header["files"].values()}
+    for what, suffix in (("text", "bin"), ("cards", "json")):
+        hashes = enumerate(arrays[f"{what}.hash"])
+        found |= {f"search/{what}/{k}-{int(h):08x}.{suffix}" for k, h in hashes}
+    return found

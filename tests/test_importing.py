@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
+import zipfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from portal.config import SiteConfig
+from portal.croissant import croissant_text
 from portal.curate import curate
 from portal.errors import ProblemsError
-from portal.importing import import_spatialdata_db
+from portal.importing import import_croissant, import_lamin, import_spatialdata_db
 from portal.manifest import read_manifest
 from portal.schema import load_schema
 from tests.conftest import ROOT
@@ -214,3 +220,296 @@ def test_what_the_collection_gave_resolves(mirror):
             label = OURS.fields[name].label
             told = [p for p in record.problems if p.code in reasons and p.what.startswith(label)]
             assert told, (record.id, name)
+
+
+# LaminDB: exports of a real instance, made by recipes/lamin_export.py
+
+LAMIN = Path(__file__).parent / "lamin"
+MINIMAL = load_schema("minimal")
+
+
+@pytest.fixture
+def lamin(tmp_path):
+    def run(name, **options):
+        folder = tmp_path / "data_manifest" / "lamin"
+        return import_lamin(LAMIN / name, folder, MINIMAL, **options)
+
+    return run
+
+
+def entries(tmp_path):
+    manifest = read_manifest(SiteConfig(title="t", root=tmp_path))
+    assert [p for p in manifest.problems if p.severity == "error"] == []
+    return {e.title: e for e in manifest.entries}
+
+
+FRAMES = ["artifacts.csv", "artifacts.json", "artifacts.parquet"]
+
+
+@pytest.mark.parametrize("name", [*FRAMES, "tables"])
+def test_a_lamin_instance_s_artifacts_become_entries(lamin, tmp_path, name):
+    imported = lamin(name)
+    assert len(imported.written) == 3
+    assert imported.skipped == ("wIU69pdyuoLai9hJ0000 (DataFrame, not SpatialData)",)
+    found = entries(tmp_path)
+    second = found["Lung section 2"]
+    assert second.license == "CC-BY-4.0"
+    record = curate(second, None, MINIMAL)
+    assert {name: [v.id for v in values] for name, values in record.values.items()} == {
+        **{name: [None] for name in ("donor_id", "n_cells", "rin", "collected")},
+        "assay": ["EFO:0022615"],
+        "organism": ["NCBITaxon:9606"],
+        "tissue": [v.id for v in record.values["tissue"]],
+        "disease": ["MONDO:0005061"],
+    }
+    assert {v.id for v in record.values["tissue"]} == {"UBERON:0002048", "UBERON:0000955"}
+    assert record.first("organism").written == "human"
+    assert record.n_obs == 102
+    assert second.metadata["donor_id"] == "D1"
+    assert second.metadata["collected"] == "2024-03-01"
+    assert float(second.metadata["rin"]) == 7.5
+
+
+def test_every_version_of_an_artifact_is_one_entry(lamin, tmp_path):
+    lamin("artifacts.csv")
+    entry = entries(tmp_path)["The same name in another folder"]
+    assert [v.version for v in entry.versions] == ["Wi1uVxsYwwM0fsR00000", "Wi1uVxsYwwM0fsR00001"]
+    assert entry.versions[0].date == "2026-11-25"
+
+
+def test_equal_names_get_ids_of_their_own_whatever_the_order(lamin, tmp_path):
+    first = {p.name for p in lamin("artifacts.csv").written}
+    assert len(first) == 3
+    assert {"section-1.yaml", "section-2.yaml"} < first
+    again = lamin("artifacts.json", force=True)  # the same rows in another form
+    assert {p.name for p in (*again.written, *again.unchanged)} == first
+
+
+def test_tables_tell_where_the_stores_lie_and_who_belongs_together(lamin, tmp_path):
+    lamin("tables")
+    entry = entries(tmp_path)["Lung section 1"]
+    assert entry.url == "s3://atlas-bucket/xenium/.lamindb/ZriDXZt9WENX3ZPG.zarr"
+    assert entry.collections == ["lung-atlas"]
+    assert entry.metadata["ulabel"] == "atlas pilot"
+    assert entry.metadata["disease"].id == "MONDO:0005061"  # a label without a feature
+    assert "name: lung atlas" in (tmp_path / "data_manifest" / "collections.yaml").read_text()
+
+
+def test_a_zip_of_the_tables_says_the_same(lamin, tmp_path):
+    lamin("tables")
+    archive = tmp_path / "export.zip"
+    with zipfile.ZipFile(archive, "w") as f:
+        for path in (LAMIN / "tables").iterdir():
+            f.write(path, f"export/{path.name}")
+    again = import_lamin(archive, tmp_path / "data_manifest" / "lamin", MINIMAL)
+    assert (len(again.unchanged), again.written) == (3, ())
+
+
+def test_the_address_of_stores_can_be_given(lamin, tmp_path):
+    imported = lamin("bare.csv", address="https://example.org/{key}")
+    assert entries(tmp_path)["Lung section 1"].url == "https://example.org/a/section_1.zarr"
+    assert not any("--address" in s for s in imported.left)
+    told = lamin("bare.csv", force=True).left
+    assert any("--address" in s for s in told)
+
+
+def test_what_has_no_place_is_named_once(lamin):
+    left = " ".join(lamin("artifacts.csv").left)
+    for name in ("hash", "size", "otype", "key"):
+        assert left.count(f"`{name}`") == 1
+    assert "donor_id" not in left
+
+
+def test_nothing_is_overwritten_without_force(lamin, tmp_path):
+    (path, *_) = lamin("artifacts.csv").written
+    path.write_text("title: mine\n")
+    before = sorted((p.name, p.read_text()) for p in path.parent.iterdir())
+    with pytest.raises(ProblemsError, match="--force"):
+        lamin("artifacts.csv")
+    assert sorted((p.name, p.read_text()) for p in path.parent.iterdir()) == before
+    assert lamin("artifacts.csv", force=True).written == (path,)
+    assert "mine" not in path.read_text()
+
+
+def test_an_id_that_another_folder_has_is_not_taken_again(lamin, tmp_path):
+    other = tmp_path / "data_manifest" / "section-2.yaml"
+    other.parent.mkdir()
+    other.write_text("title: Mine\n")
+    lamin("artifacts.csv")
+    assert len(entries(tmp_path)) == 4
+    assert other.read_text() == "title: Mine\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "a,b\n1,2\n"),
+        ("a.json", "{"),
+        ("a.json", '{"uid": "x"}'),
+        ("a.json", "[1]"),
+        ("a.json", '[{"uid": "../../x"}]'),
+        ("a.parquet", "no parquet"),
+        ("a.zip", "no zip"),
+        ("a.ndjson", "["),
+    ],
+)
+def test_a_file_that_is_no_export_of_lamin_is_refused(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ProblemsError, match="not-lamin"):
+        import_lamin(tmp_path / name, tmp_path / "out", MINIMAL)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_tables_is_refused(tmp_path):
+    with pytest.raises(ProblemsError, match="lamindb_artifact"):
+        import_lamin(tmp_path, tmp_path / "out", MINIMAL)
+
+
+HOSTILE = ["\ud800", "a: {b", "*x", "&a", "'", '"', "\n---\n", "{store}", "!!python/object:x", "\0"]
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "x" * 10_000], ids=range(len(HOSTILE) + 1))
+def test_hostile_words_become_entries_or_are_named(tmp_path, text):
+    row = {"uid": "Zr" * 8, "key": f"../{text}.zarr", "description": text, "tissue": text}
+    row |= {text: text, "license": text, "doi": text, "suffix": ".zarr", "tissues": [text, 3]}
+    (tmp_path / "a.json").write_text(json.dumps([row]))
+    folder = tmp_path / "data_manifest" / "x"
+    imported = import_lamin(tmp_path / "a.json", folder, MINIMAL, address="s3://b/{key}")
+    assert [p.parent for p in imported.written] == [folder]
+    (entry,) = entries(tmp_path).values()
+    assert entry.citation is None
+    assert any("citation.doi" in s for s in imported.left)
+
+
+# Croissant
+
+
+def test_a_portal_s_croissant_comes_back_whole(tmp_path):
+    """The default collection and the mirror: every core fact of every record, there and back."""
+    config = SiteConfig(title="t", root=ROOT)
+    manifest = read_manifest(config)
+    records = {e.id: curate(e, None, OURS) for e in manifest.entries}
+    for record in records.values():
+        path = tmp_path / "datasets" / record.id / "croissant.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(croissant_text(record, config, manifest.collections, OURS), "utf-8")
+    folder = tmp_path / "data_manifest" / "copied"
+    imported = import_croissant(tmp_path / "datasets", folder, OURS)
+    assert (len(imported.written), imported.left) == (len(records), ())
+    for entry in read(tmp_path).entries:
+        assert core(curate(entry, None, OURS)) == core(records[entry.id]), entry.id
+
+
+def core(record):
+    known = {
+        name: [(v.label, v.id) for v in values if v.label != "unknown"]
+        for name, values in record.values.items()
+    }
+    facts = record.model_dump(
+        include={
+            *("id", "title", "description", "status", "collections", "license", "contacts"),
+            *("derived_from", "url", "page", "published"),
+        }
+    )
+    newest = [v.version for v in record.versions[-1:]]
+    citation = record.citation.model_dump(include={"text", "doi", "pmid", "url"})
+    return facts, newest, citation, {k: v for k, v in known.items() if v}
+
+
+FOREIGN = {
+    "@context": {"@vocab": "https://schema.org/"},
+    "@type": "sc:Dataset",
+    "conformsTo": "http://mlcommons.org/croissant/1.1",
+    "name": {"en": "Lung atlas", "de": "Lungenatlas"},
+    "description": [{"@value": "Sections.", "@language": "en"}],
+    "license": {"@type": "CreativeWork", "url": "https://creativecommons.org/licenses/by/4.0/"},
+    "url": "https://example.org/lung",
+    "creator": [{"@type": "Person", "name": "Jane Doe"}, "A consortium"],
+    "publisher": {"name": "Example"},
+    "identifier": "https://doi.org/10.1234/lung",
+    "datePublished": "2024-05-06T07:08:09Z",
+    "version": "1.2.0",
+    "keywords": "lung, Homo sapiens, Xenium, nobody knows this word",
+    "measurementTechnique": "10x Xenium",
+    "rai:dataBiases": "Some",
+    "distribution": [
+        {"@type": "cr:FileObject", "contentUrl": "https://example.org/readme.txt"},
+        {"@type": "cr:FileObject", "contentUrl": "stores/lung.zarr", "encodingFormat": "x"},
+    ],
+}
+
+
+def bring_croissant(tmp_path, text, name="croissant.json", **options):
+    (tmp_path / name).write_text(text)
+    folder = tmp_path / "data_manifest" / "c"
+    return import_croissant(tmp_path / name, folder, MINIMAL, **options)
+
+
+@pytest.mark.parametrize("form", ["object", "list", "graph", "ndjson"])
+def test_a_record_of_elsewhere_becomes_an_entry(tmp_path, form):
+    record = json.dumps(FOREIGN)
+    text = {"list": f"[{record}]", "graph": f'{{"@graph": [{record}]}}'}.get(form, record)
+    name = "records.ndjson" if form == "ndjson" else "croissant.json"
+    imported = bring_croissant(tmp_path, text, name)
+    (entry,) = read(tmp_path).entries
+    assert (entry.id, entry.title, entry.description) == ("lung-atlas", "Lung atlas", "Sections.")
+    assert entry.license == "https://creativecommons.org/licenses/by/4.0/"
+    assert entry.page == "https://example.org/lung"
+    assert entry.url == "https://example.org/stores/lung.zarr"
+    assert entry.citation.doi == "10.1234/lung"
+    assert entry.citation.authors == ["Jane Doe", "A consortium"]
+    assert (entry.citation.publisher, entry.citation.year) == ("Example", 2024)
+    assert [(v.version, v.date) for v in entry.versions] == [("1.2.0", "2024-05-06")]
+    assert entry.metadata["tissue"].id == "UBERON:0002048"
+    assert entry.metadata["organism"].id == "NCBITaxon:9606"
+    assert entry.metadata["assay"].id == "EFO:0022615"
+    assert entry.metadata["technology"] == "Xenium"
+    left = " ".join(imported.left)
+    assert "nobody knows this word" in left
+    assert "rai:dataBiases" in left
+
+
+def test_citations_are_read_from_bibtex(tmp_path):
+    bibtex = (
+        "@article{x,\n title = {{A \\& B: 5\\% of {Nested}}},\n author={Doe, J and Roe, R},\n"
+        ' year = 2021, publisher = "Press", doi = {10.1234/x_y}\n}'
+    )
+    bring_croissant(tmp_path, json.dumps({**FOREIGN, "citeAs": bibtex}))
+    citation = read(tmp_path).entries[0].citation
+    assert citation.title == "A & B: 5% of {Nested}"
+    assert citation.authors == ["Doe, J", "Roe, R"]
+    assert (citation.year, citation.doi) == (2021, "10.1234/x_y")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"@type": "Person"}', "[[[1]]]", '"x"'])
+def test_a_file_without_data_sets_is_refused(tmp_path, text):
+    with pytest.raises(ProblemsError, match="not-croissant"):
+        bring_croissant(tmp_path, text)
+    assert not (tmp_path / "data_manifest").exists()
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "@value", "@type", "url", "value"]), inner)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from([*FOREIGN, "maintainer", "isPartOf", "citeAs"]), ANY))
+def test_any_json_at_all_becomes_an_entry_that_can_be_read(tmp_path_factory, changed):
+    tmp_path = tmp_path_factory.mktemp("any")
+    bring_croissant(tmp_path, json.dumps({**FOREIGN, **changed, "@type": "Dataset"}))
+    manifest = read(tmp_path)
+    assert [p for p in manifest.problems if p.severity == "error"] == []
+    assert len(manifest.entries) == 1
+
+
+def test_bibtex_that_never_ends_costs_no_time(tmp_path):
+    started = time.monotonic()
+    for text in ("@" + "a={" * 6000, "@x," + "\\{" * 9000, "@" + "a" * 19_000, "@x,a={{" * 3000):
+        bring_croissant(tmp_path, json.dumps({**FOREIGN, "citeAs": text}), force=True)
+    assert time.monotonic() - started < 5

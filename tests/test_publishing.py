@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import json
 import os
-import posixpath
 import re
 import shutil
 import signal
@@ -17,9 +16,8 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from html import unescape
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -29,19 +27,25 @@ from portal.config import load_config
 from portal.errors import BuildError, UsageError
 from portal.publish_plan import is_hashed, site_files, stages
 from portal.publishing import publish_site
-from portal.resources import docs_dir
-from portal.search_container import unpack
+from portal.resources import assets_dir, docs_dir
+from tests.e2e.watching import watch
 from tests.publishkit import (
     KEY,
     READER,
     READER_SECRET,
     SECRET,
+    Bucket,
     Proxy,
     S3Server,
     get,
+    index_parts,
+    named,
     run_nginx,
     run_s3,
 )
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 CONFIG = "title: Small\nsource_roots: [.]\nextra_css: [brand.css]\ndata: {publish: copy}\n"
 
@@ -70,8 +74,17 @@ def sites(tmp_path_factory: pytest.TempPathFactory, local_stores: Path) -> tuple
         site = root / f"site{version}"
         report = build_site(load_config(root / "site_config.yaml"), site)
         assert (report.records, bool(report.bytes_by_kind.get("views"))) == (2, True)
+        without_viewer(site)
         made.append(site)
     return made[0], made[1]
+
+
+def without_viewer(site: Path) -> None:
+    """Make the viewer's scripts short: nine of ten bytes, which each test would send again."""
+    for path in (site / "assets" / "vitessce").rglob("*"):
+        if path.is_file():
+            path.unlink()  # it may be the same file elsewhere
+            path.write_text(f"{path.name}\n" * 100)
 
 
 def kill_at(what: str, moment: int, site: Path, target: str) -> None:
@@ -249,7 +262,7 @@ class TestFolder:
             with pytest.raises(BuildError, match="Another build or publishing is at work"):
                 publish_site(sites[0], str(tmp_path / "web"))
 
-    @pytest.mark.parametrize("moment", [0, 40, -2, -1])
+    @pytest.mark.parametrize("moment", [0, 1, 40, 150, -2, -1])
     def test_killed_the_old_site_is_whole_and_the_next_time_heals(
         self, sites: tuple[Path, Path], tmp_path: Path, moment: int
     ) -> None:
@@ -329,6 +342,9 @@ class TestNginx:
     ) -> Iterator[str]:
         folder = tmp_path_factory.mktemp("nginx")
         publish_site(sites[0], str(folder / "web"))
+        shutil.copytree(
+            assets_dir() / "vitessce", folder / "web" / "assets" / "vitessce", dirs_exist_ok=True
+        )
         guide = (docs_dir() / "docs" / "maintainers.md").read_text("utf-8")
         settings = re.search(r"```nginx\n(.*?)```", guide, re.DOTALL)
         assert settings
@@ -382,6 +398,19 @@ class TestNginx:
             status, _, body = get(address + name)
             assert (status, body) == (404, (sites[0] / "404.html").read_bytes())
 
+    @pytest.mark.browser
+    def test_visitors_find_an_artifact_and_open_its_view(
+        self, address: str, browser: Browser
+    ) -> None:
+        watched = watch(browser, address)
+        page = watched.page
+        page.goto(f"{address}browse/?q=version")
+        page.locator(".p-card", has_text="A, version 1").locator("a").first.click()
+        page.wait_for_url("**/datasets/a/")
+        page.get_by_role("button", name="Open interactive view").click()
+        watched.drawn()
+        assert watched.faults() == []
+
 
 # -- S3 ------------------------------------------------------------------------------------------
 
@@ -414,43 +443,6 @@ def proxy(running_proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setattr(publish_s3, "BACKOFF", timedelta(milliseconds=5))
     return running_proxy
-
-
-class Bucket:
-    """A prefix of the test's own, read without credentials as visitors do."""
-
-    def __init__(self, server: S3Server, prefix: str) -> None:
-        self.server = server
-        self.prefix = prefix
-        self.target = f"s3://{server.bucket}/{prefix}"
-
-    def listing(self) -> dict[str, tuple[int, str]]:
-        from obstore.store import S3Store
-
-        store = S3Store(
-            self.server.bucket,
-            prefix=self.prefix,
-            config={
-                "endpoint": self.server.address,
-                "access_key_id": KEY,
-                "secret_access_key": SECRET,
-            },
-            client_options={"allow_http": True},
-        )
-        found = store.list(chunk_size=1000).collect()
-        return {o["path"]: (o["size"], o["e_tag"] or "") for o in found}
-
-    def get(self, name: str) -> tuple[dict[str, str], bytes]:
-        """Headers, and the content as a browser shows it."""
-        status, headers, body = get(
-            f"{self.server.address}/{self.server.bucket}/{self.prefix}/{name}"
-        )
-        assert status == 200, name
-        packed = headers.get("content-encoding") == "gzip"
-        return headers, gzip.decompress(body) if packed else body
-
-    def tree(self) -> dict[str, bytes]:
-        return {name: self.get(name)[1] for name in sorted(self.listing())}
 
 
 @pytest.fixture
@@ -608,31 +600,6 @@ class TestS3:
 
 # -- while it is published -----------------------------------------------------------------------
 
-_NAMES = re.compile(r'\s(?:href|src|srcset|content|data-[a-z-]+)="([^"]*)"')
-
-
-def named(page: str, html: str) -> set[str]:
-    """The files of the site below assets/, search/ and data/ that a page names."""
-    found = set()
-    for value in _NAMES.findall(html):
-        for word in unescape(value).replace(",", " ").split():
-            parts = urlsplit(word)
-            if not parts.scheme and not parts.netloc and parts.path:
-                found.add(
-                    posixpath.normpath(posixpath.join(posixpath.dirname(page), unquote(parts.path)))
-                )
-    return {n for n in found if n.startswith(("assets/", "search/", "data/"))}
-
-
-def index_parts(content: bytes) -> set[str]:
-    """The files that the file of facets names."""
-    header, arrays = unpack(gzip.decompress(content))
-    found = {f"search/{name}" for name in header["files"].values()}
-    for what, suffix in (("text", "bin"), ("cards", "json")):
-        hashes = enumerate(arrays[f"{what}.hash"])
-        found |= {f"search/{what}/{k}-{int(h):08x}.{suffix}" for k, h in hashes}
-    return found
-
 
 class TestWhilePublishing:
     def test_every_page_finds_what_it_names_after_every_single_file(
@@ -705,7 +672,7 @@ class TestWhilePublishing:
         publish_site(sites[1], bucket.target)
         assert any(n.startswith("assets/brand-") for n in broken)
 
-    @pytest.mark.parametrize("moment", [1, 25, 60, -2])
+    @pytest.mark.parametrize("moment", [1, 10, 25, 60, -2])
     def test_killed_publishing_again_goes_on_from_there(
         self, sites: tuple[Path, Path], proxy: Proxy, bucket: Bucket, moment: int
     ) -> None:
@@ -952,7 +919,13 @@ class TestCommand:
         proxy.delay = 20
         proxy.fault = lambda method, name, n: "slow" if method == "PUT" else ""
         command = [sys.executable, "-m", "portal", "publish", bucket.target, "--site", sites[0]]
-        with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            # A shell that starts the tests in the background has it ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        ) as process:
             for _ in range(300):
                 if proxy.names("PUT"):
                     break

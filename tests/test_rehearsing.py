@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from portal.adding import add_store
+from portal.config import load_config
 from portal.errors import UsageError
+from portal.publishing import publish_site
 from portal.rehearsing import rehearse
+from portal.serve import start
 from portal.starting import start_portal
+from tests.e2e.watching import watch
 
 
 def git(folder, *args):
@@ -50,6 +56,40 @@ def test_a_new_entry_is_checked_built_and_compared_with_main(clone):
     assert set(done.report.explained) <= {"datasets/second/", "datasets/example/"}
     assert (clone / "site/datasets/second/index.html").is_file()
     assert git(clone, "worktree", "list").count("\n") == 1
+
+
+@pytest.mark.browser
+def test_from_a_clone_to_what_visitors_see(clone, tmp_path, local_stores, browser):
+    """A curator adds a store; elsewhere a machine with the cache of main, and no more, checks,
+    builds, compares and publishes; a visitor finds the new artifact and opens its view."""
+    rehearse(clone / "site_config.yaml", clone / "site", "origin/main")
+    store = clone / "stores" / "ihc-spots.zarr"
+    shutil.copytree(local_stores / "ihc-spots.zarr", store)
+    add_store(store, load_config(clone / "site_config.yaml"), title="Spots of a new kind")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-q", "-m", "a new artifact")
+
+    git(tmp_path, "clone", "-q", str(clone), "machine")
+    machine, web = tmp_path / "machine", tmp_path / "web"
+    shutil.copytree(clone / ".portal" / "cache", machine / ".portal" / "cache")
+    done = rehearse(machine / "site_config.yaml", machine / "site", "HEAD~1")
+    assert [p for p in done.checked.problems if p.severity == "error"] == []
+    assert done.comparison is not None
+    assert list(done.comparison.added) == ["ihc-spots"]
+    assert set(done.report.explained) <= {"datasets/ihc-spots/", "datasets/example/"}
+    publish_site(machine / "site", str(web))
+
+    with start(web, prefix="/portal/") as address:
+        watched = watch(browser, address)
+        page = watched.page
+        page.goto(address)
+        page.get_by_role("link", name="Browse").first.click()
+        page.locator(".p-card", has_text="Spots of a new kind").locator("a").first.click()
+        page.wait_for_url("**/datasets/ihc-spots/")
+        assert page.locator("h1").inner_text() == "Spots of a new kind"
+        page.get_by_role("button", name="Open interactive view").click()
+        watched.drawn()
+        assert watched.faults() == []
 
 
 def test_the_command_says_all_to_the_review(clone, tmp_path):

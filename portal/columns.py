@@ -29,6 +29,11 @@ class CatalogColumn:
     meaning: str
     read: Callable[[Record, Site], Any]
 
+    def of(self, record: Record, site: Site) -> Any:
+        """What `read` gives; a record of a former build may have it at hand."""
+        said = record.__dict__.get("columns", {})
+        return said[self.name] if self.name in said else self.read(record, site)
+
 
 @dataclass(frozen=True)
 class Site:

@@ -29,7 +29,7 @@ __all__ = ["CONFORMS_TO", "DECLARED_VERSION", "croissant", "croissant_text", "in
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 DECLARED_VERSION = "portal:version"
-"""Under this name stands the version as its curator wrote it, where that is not MAJOR.MINOR.PATCH."""
+"""Under this name stands the version as its curator wrote it, where it is not MAJOR.MINOR.PATCH."""
 _SEMVER = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){0,2}")
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _ZARR = "application/vnd.zarr"

@@ -18,7 +18,7 @@ from portal.errors import Problem
 from portal.facetvalues import value_reader
 from portal.listpages import ListPages
 from portal.quality import FieldQuality, QualityReport, report
-from portal.record import UNKNOWN, Record
+from portal.record import UNKNOWN, Record, at_hand, store_of
 from portal.schema import SchemaField, Slot
 from portal.schemawords import (
     need_of,
@@ -128,7 +128,7 @@ class CurationPages(ListPages):
             unused=[field_link(f.name, self.schema) for f in found.fields if not f.applies],
             words=self._words(found),
             n_words=sum(len(f.words) for f in found.fields),
-            scanned=sum(r.facts is not None for r in self.listed),
+            scanned=sum(at_hand(r, "store", store_of) is not None for r in self.listed),
             differs=[self._differing(*item) for item in found.differs[:SHOWN]],
             n_differs=len(found.differs),
             all_differs=self._all("differing_fields"),

@@ -48,7 +48,7 @@ def value_reader(column: str, collections: Mapping[str, Collection]) -> Callable
         elif column in record.values and (known is None or known.kind in ("string", "list")):
             said = [(v.label, v.id) for v in record.values[column]]
         else:
-            said = _texts(known.read(record, site)) if known else []
+            said = _texts(known.of(record, site)) if known else []
         return _tidy(said) or [(NONE if column in _FAULTS else UNKNOWN, None)]
 
     return read
@@ -72,7 +72,7 @@ def number_reader(column: str, kind: RangeKind) -> Callable[[Record], int | None
 
     def read(record: Record) -> int | None:
         if known is not None:
-            value = known.read(record, site)
+            value = known.of(record, site)
         else:
             first = record.first(column)
             value = first.label if first else None

@@ -1,8 +1,8 @@
 """A LaminDB instance's export → `Foreign`s. One verb: `read_lamin`.
 
 Two forms are read. A data frame of artifacts, `ln.Artifact.to_dataframe(...)`, saved as CSV, JSON,
-NDJSON or Parquet: its columns beside LaminDB's own are features, by label. And the folder (or a zip of
-it) of Parquet tables that `lamin io exportdb` writes, where labels have their ontology ids.
+NDJSON or Parquet: its columns beside LaminDB's own are features, by label. And the folder (or a zip
+of it) of Parquet tables that `lamin io exportdb` writes, where labels have their ontology ids.
 """
 
 from __future__ import annotations

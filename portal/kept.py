@@ -14,11 +14,12 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel
 
 from portal.cards import said_of
+from portal.columns import COLUMNS, Site
 from portal.entry import Entry
 from portal.errors import Problem
 from portal.notes import Notes, digest
 from portal.quality import identity_of
-from portal.record import Quality, Record, Value
+from portal.record import Products, Quality, Record, Value, store_of
 from portal.search_words import gene_key_of, words_of
 
 __all__ = ["KeptRecord", "entry_note", "kept_entry", "kept_record", "whole"]
@@ -39,7 +40,7 @@ _WORKED_OUT: dict[str, Callable[[Record], Any]] = {
     "words": words_of,
     "gene_key": gene_key_of,
     "identity": identity_of,
-    "store": lambda record: record.facts and {"kind": record.facts.kind},
+    "store": store_of,
 }
 """What lists, search and comparisons need of a record besides its own attributes."""
 
@@ -108,7 +109,7 @@ def kept_entry(stored: bytes, given: Mapping[str, Any], make: Callable[[], Entry
 def entry_note(entry: Entry) -> bytes:
     """What of an entry every build needs."""
     said = {name: getattr(entry, name) for name in (*_ENTRY, *_ENTRY_LISTS)}
-    return json.dumps(said).encode("utf-8", "surrogatepass")
+    return json.dumps(said).encode()
 
 
 def kept_record(notes: Notes, key: str, make: Callable[[], Record]) -> Record:
@@ -119,6 +120,10 @@ def kept_record(notes: Notes, key: str, make: Callable[[], Record]) -> Record:
         stored = _note(record)
         notes.put(key, stored)
         make = _once_made(record)
+    return cast("Record", KeptRecord({**_hand(stored), "made_from": key}, make, None))
+
+
+def _hand(stored: bytes) -> dict[str, Any]:
     hand = json.loads(stored)
     for name in _TUPLES:
         hand[name] = tuple(hand[name])
@@ -129,7 +134,7 @@ def kept_record(notes: Notes, key: str, make: Callable[[], Record]) -> Record:
     hand["problems"] = tuple(_built(Problem, _PROBLEM, p) for p in hand["problems"])
     quality = {k: tuple(v) if isinstance(v, list) else v for k, v in hand["quality"].items()}
     hand["quality"] = Quality.model_construct(None, **quality)
-    return cast("Record", KeptRecord({**hand, "made_from": key}, make, None))
+    return hand
 
 
 def _once_made(record: Record) -> Callable[[], Record]:
@@ -150,4 +155,26 @@ def _note(record: Record) -> bytes:
     said["problems"] = [[getattr(p, a) for a in _PROBLEM] for p in record.problems]
     said["quality"] = record.quality.model_dump()
     said |= {name: work_out(record) for name, work_out in _WORKED_OUT.items()}
-    return json.dumps(said).encode("utf-8", "surrogatepass")
+    said["columns"] = {}
+    said["columns"] = _columns(record, json.dumps(said).encode())
+    return json.dumps(said).encode()
+
+
+def _columns(record: Record, stored: bytes) -> dict[str, Any]:
+    """The columns of the catalog that can't be read from what is at hand."""
+    hand = cast("Record", KeptRecord({**_hand(stored), "products": Products()}, _refuse, None))
+    site, columns = Site("", {}), {}
+    for column in COLUMNS:
+        try:
+            column.read(hand, site)
+        except _NotAtHand:
+            columns[column.name] = column.read(record, site)
+    return columns
+
+
+class _NotAtHand(Exception):
+    pass
+
+
+def _refuse() -> Record:
+    raise _NotAtHand

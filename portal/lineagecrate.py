@@ -10,6 +10,7 @@ other writers too.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -181,7 +182,7 @@ def derivations_in(document: Any) -> tuple[Derivation, ...]:
             Derivation(
                 output=_thing(output, entities),
                 inputs=inputs,
-                parameters={_text(p, "name") or "": p.get("value", "") for p in parameters},
+                parameters={_text(p, "name") or "": _value(p) for p in parameters},
                 code=code,
                 environment=environment,
                 started=_text(action, "startTime"),  # type: ignore[arg-type] # pydantic reads it
@@ -217,6 +218,11 @@ def _followed(node: Node, key: str, entities: dict[str, Node]) -> Iterator[Node]
     for value in _all(node, key):
         if isinstance(value, dict):
             yield entities.get(value.get("@id", ""), value)
+
+
+def _value(node: Node) -> Parameter:
+    value = node.get("value", "")
+    return value if isinstance(value, (str, bool, int, float)) else json.dumps(value)
 
 
 def _values(node: Node, entities: dict[str, Node]) -> dict[str | None, Any]:

@@ -122,16 +122,20 @@ class ListPages(PageWriter):
             address = f"{base}page/{n}/"
             depth = address.count("/")
             heading = f"{what} {start + 1:,} to {start + len(part):,}"
+            around: dict[str, Any] = {
+                "heading": heading,
+                "base": base,
+                "crumbs": crumbs,
+                "page": n,
+                "newer": f"{base}page/{n + 1}/" if n < last else base,
+                "older": f"{base}page/{n - 1}/" if n > 1 else "",
+            }
+            parts = {"around": repr(around), "cards": "".join(self.looks[r.id] for r in part)}
+            if self.reuse(address, True, parts, tell=False):
+                continue
+            cards = self.join("partials/card.html", part, depth)
             content = self.render(
-                "numbered.html",
-                root=self.shell.root(depth),
-                heading=heading,
-                base=base,
-                crumbs=crumbs,
-                page=n,
-                newer=f"{base}page/{n + 1}/" if n < last else base,
-                older=f"{base}page/{n - 1}/" if n > 1 else "",
-                cards=self.join("partials/card.html", part, depth),
+                "numbered.html", root=self.shell.root(depth), cards=cards, **around
             )
             self.write(address, heading, content, tab=tab)
 

@@ -85,6 +85,8 @@ class PageWriter:
     """Where pages go, with those of a former build; without it they go into `out`."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """A hash of each record, by id."""
+    looks: dict[str, str] = field(init=False)
+    """A hash of each card, by id."""
     links: Links = field(default_factory=Links)
     explained: dict[str, str] = field(default_factory=dict)
     """Pages that were made again, by address, and why."""
@@ -100,6 +102,7 @@ class PageWriter:
         self.listed = sorted(shown, key=lambda r: (r.published or "", r.id), reverse=True)
         self.has_feed = bool(self.config.base_url and in_feed(self.listed))
         self.cards: dict[str, Card] = {r.id: card_of(r) for r in self.records}
+        self.looks = {id_: digest(repr(card)) for id_, card in self.cards.items()}
         self.facets: Facets = facets_of(
             self.listed, self.config, self.schema, self.collections, load_ontology()
         )
@@ -132,11 +135,13 @@ class PageWriter:
             *(part for p in files for part in (str(p.relative_to(own or p)), p.read_bytes())),
         )
 
-    def reuse(self, address: str, listed: bool, parts: Mapping[str, str]) -> bool:
+    def reuse(
+        self, address: str, listed: bool, parts: Mapping[str, str], *, tell: bool = True
+    ) -> bool:
         """Take a page from a former build, where it was made from the same `parts`.
 
         Else `parts` are kept for the next page that is written at `address`, and what differs
-        from the former build is the reason why it is made again.
+        from the former build is the reason why it is made again, which is told with `tell`.
         """
         if self.notes is None:
             return False
@@ -151,7 +156,8 @@ class PageWriter:
             self.save(name, html, hrefs, key)
         else:
             self._keys[address] = key
-            self.explained[address] = self._why(address, whole)
+            if tell:
+                self.explained[address] = self._why(address, whole)
             return False
         if listed:
             self.addresses.append(address)

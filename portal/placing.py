@@ -21,7 +21,7 @@ from portal.errors import BuildError, Problem
 from portal.facts import StoreFacts
 from portal.making import Fault, ViewMade, Work, as_fault, kept_copy, kept_picture, kept_view
 from portal.published import listing
-from portal.record import Picture, Products, PublishedCopy, Record, View
+from portal.record import Picture, Products, PublishedCopy, Record, View, at_hand, store_of
 from portal.scan_codes import REMEDIES
 
 __all__ = ["Artifact", "Budget", "Faults", "is_offered", "place"]
@@ -46,19 +46,15 @@ class Budget:
     def __init__(self, artifacts: list[Artifact], config: SiteConfig):
         self.limit = self.left = config.limits.site_bytes
         self.too_large: dict[str, int] = {}
+        local = [a for a in artifacts if a.source and a.record.facts]
         wanted = sorted(
-            (a.record.facts.bytes or 0, a.record.id)
-            for a in artifacts
-            if config.data.publish == "copy"
-            and a.source
-            and a.record.facts
-            and is_offered(a.record)
+            (_size(a), a.record.id)
+            for a in local
+            if config.data.publish == "copy" and is_offered(a.record)
         )
         # Views first: every artifact keeps room for one, the largest copies give way.
         views = config.viewer.max_store_bytes if config.viewer.mode != "none" else 0
-        reserved = sum(
-            min(views, a.record.facts.bytes or 0) for a in artifacts if a.source and a.record.facts
-        )
+        reserved = sum(min(views, _size(a)) for a in local)
         room = max(0, self.left - reserved)
         self.copies: set[str] = set()
         for size, id_ in wanted:
@@ -74,6 +70,11 @@ class Budget:
             return False
         self.left -= size
         return True
+
+
+def _size(artifact: Artifact) -> int:
+    store = at_hand(artifact.record, "store", store_of)
+    return store["bytes"] or 0 if store else 0
 
 
 def place(

@@ -13,11 +13,10 @@ from pathlib import Path
 
 from portal.cache import Cache
 from portal.config import SiteConfig
-from portal.facts import StoreFacts
 from portal.making import Fault, Work, code_that_draws, kept_copy, kept_picture, kept_view, make
 from portal.placing import Artifact, Budget, Faults, is_offered, place
 from portal.published import is_published
-from portal.record import Products, Record, View
+from portal.record import Products, Record, View, at_hand, store_of
 from portal.working import Crew, Lost
 
 __all__ = ["make_products"]
@@ -71,12 +70,13 @@ def _why_not(artifact: Artifact) -> str:
     record = artifact.record
     if not is_offered(record):
         return _why_not_offered(record)
-    if record.facts is None:
+    store = at_hand(record, "store", store_of)
+    if store is None:
         if artifact.entry.source or artifact.entry.url:
             return "The store lies elsewhere and has not been scanned yet, so nothing can be drawn."
         return "The entry names no store."
-    if record.facts.kind != "spatialdata":
-        return _not_drawable(record.facts)
+    if store["kind"] != "spatialdata":
+        return _NOT_DRAWABLE[store["kind"]]
     if artifact.source is None and not artifact.entry.is_remote:
         return "The store lies elsewhere, so nothing is drawn from it."
     return ""
@@ -156,12 +156,10 @@ def _why_not_offered(record: Record) -> str:
     return "The artifact is announced and not published yet."
 
 
-def _not_drawable(facts: StoreFacts) -> str:
-    kinds = {
-        "anndata": "The store is an AnnData object, not SpatialData.",
-        "mudata": "The store is a MuData object, not SpatialData.",
-        "ome-zarr": "The store is a plain OME-Zarr image, not SpatialData.",
-        "zarr": "The store is zarr, but not SpatialData.",
-        "unreadable": "The store can't be read.",
-    }
-    return kinds[facts.kind]
+_NOT_DRAWABLE = {
+    "anndata": "The store is an AnnData object, not SpatialData.",
+    "mudata": "The store is a MuData object, not SpatialData.",
+    "ome-zarr": "The store is a plain OME-Zarr image, not SpatialData.",
+    "zarr": "The store is zarr, but not SpatialData.",
+    "unreadable": "The store can't be read.",
+}

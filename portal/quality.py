@@ -106,7 +106,7 @@ def report(records: Sequence[Record], schema: Schema) -> QualityReport:
     incomplete = [r for r in records if r.quality.missing]
     told = [(r, frozenset(t.casefold() for t in r.labels("technology"))) for r in records]
     return QualityReport(
-        fields=tuple(_field(name, told, schema) for name in schema.fields),
+        fields=_fields(told, schema),
         differs=tuple(
             (r, tuple(p for p in r.problems if p.code in _DIFFERS))
             for r in records
@@ -120,31 +120,43 @@ def report(records: Sequence[Record], schema: Schema) -> QualityReport:
     )
 
 
-def _field(
-    name: str, records: Iterable[tuple[Record, frozenset[str]]], schema: Schema
-) -> FieldQuality:
-    field = schema.fields[name]
-    applies = required = given = said = 0
-    words: Counter[str] = Counter()
+def _fields(
+    records: Sequence[tuple[Record, frozenset[str]]], schema: Schema
+) -> tuple[FieldQuality, ...]:
+    """By field; whether one applies is asked once for each set of technologies."""
+    of_set = Counter(technologies for _, technologies in records)
+    counts = {name: Counter[str]() for name in schema.fields}
+    words = {name: Counter[str]() for name in schema.fields}
+    for name, asked in schema.fields.items():
+        for technologies, n in of_set.items():
+            if asked.applies(technologies):
+                counts[name]["applies"] += n
+                counts[name]["required"] += n * asked.is_required(technologies)
     for record, technologies in records:
-        values = record.values.get(name, ())
-        known = [v for v in values if v.label != UNKNOWN]
-        if not known and not field.applies(technologies):
-            continue
-        applies += 1
-        required += field.is_required(technologies)
-        given += bool(known)
-        said += bool(values) and not known
-        if field.type == "term":
-            words.update({v.label for v in known if not v.id})
-    return FieldQuality(
-        name=name,
-        applies=applies,
-        required=required,
-        given=given,
-        said_unknown=said,
-        absent=applies - given - said,
-        words=tuple(sorted(words.items(), key=lambda w: (-w[1], w[0]))),
+        for name, values in record.values.items():
+            asked = schema.fields.get(name)
+            if asked is None:
+                continue
+            count, known = counts[name], [v for v in values if v.label != UNKNOWN]
+            applies = asked.applies(technologies)
+            if known and not applies:  # a value that nobody asks for is one all the same
+                count["applies"] += 1
+                count["required"] += asked.is_required(technologies)
+            count["given"] += bool(known)
+            count["said_unknown"] += applies and bool(values) and not known
+            if asked.type == "term":
+                words[name].update({v.label for v in known if not v.id})
+    return tuple(
+        FieldQuality(
+            name=name,
+            applies=count["applies"],
+            required=count["required"],
+            given=count["given"],
+            said_unknown=count["said_unknown"],
+            absent=count["applies"] - count["given"] - count["said_unknown"],
+            words=tuple(sorted(words[name].items(), key=lambda w: (-w[1], w[0]))),
+        )
+        for name, count in counts.items()
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "Value",
     "View",
     "at_hand",
+    "store_of",
 ]
 
 FORMAT = "spatialdata-portal/artifact/1"
@@ -220,3 +221,9 @@ def at_hand(record: Record, name: str, work_out: Callable[[Record], T]) -> T:
 
 
 _NOTHING: Any = object()
+
+
+def store_of(record: Record) -> dict[str, Any] | None:
+    """What the build must know of a store before it works on it; None where none was scanned."""
+    facts = record.facts
+    return {"kind": facts.kind, "bytes": facts.bytes} if facts else None

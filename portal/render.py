@@ -6,6 +6,7 @@ so that the cost of a site grows with its records and not with its lists.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from portal.config import SiteConfig
 from portal.curationpages import CurationPages
 from portal.entry import Collection
 from portal.feeds import write_feed, write_robots, write_sitemap
+from portal.kept import whole
 from portal.linkcheck import Links
 from portal.listpages import PAGE_SIZE
-from portal.notes import Notes
+from portal.notes import Notes, digest
 from portal.record import Record
 from portal.resources import asset_manifest, assets_dir
 from portal.schema import Schema
@@ -118,7 +120,13 @@ class _Site(CurationPages):
         in_catalog = {id_: row for row, id_ in enumerate(sorted(self.by_id))}
 
         def cards(a: int, b: int) -> list[str]:
-            return [self.fragment("partials/card.html", r, "../") for r in oldest_first[a:b]]
+            key = digest("cards", self.same_for_all, *(self.looks[r.id] for r in oldest_first[a:b]))
+            if self.notes and (kept := self.notes.get(key)):
+                return json.loads(kept)
+            made = [self.fragment("partials/card.html", r, "../") for r in oldest_first[a:b]]
+            if self.notes:
+                self.notes.put(key, json.dumps(made).encode())
+            return made
 
         documents = documents_of(
             self.facets, oldest_first, self.collections, cards, catalog_rows=in_catalog
@@ -164,7 +172,6 @@ class _Site(CurationPages):
         related: Sequence[Record],
         children: Sequence[str],
     ) -> None:
-        record = as_offered(record, self.config)
         card = self.cards[record.id]
         open_to_all = record.status in ("public", "superseded")
         # All that the page shows and that is not the record's own: it is made again when any of
@@ -174,7 +181,6 @@ class _Site(CurationPages):
             "older": self.neighbour(older),
             "collections": [(c, words.plain(self.collection(c).name)) for c in record.collections],
             "n_members": len(self.members[slug]) if slug else 0,
-            "related": self.join("partials/card.html", related, 2),
             "parents": [self.link(i) for i in record.derived_from],
             "children": [self.link(i) for i in children],
             "successor": self.link(record.superseded_by) if record.superseded_by else None,
@@ -184,12 +190,14 @@ class _Site(CurationPages):
         address = f"datasets/{record.id}/"
         parts = {
             "record": self.digests.get(record.id, ""),
+            "related": "".join(self.looks[r.id] for r in related),
             "pages of its values": repr(self.value_pages(record)),
             "names of collections": repr([self.collection(c).name for c in record.collections]),
             **{name: repr(value) for name, value in around.items()},
         }
         if self.reuse(address, open_to_all, parts):
             return
+        record = as_offered(whole(record), self.config)
         context = page_context(record, card, self.writer, self.schema, self.config)
         has_view = bool(record.products.view.config) and open_to_all and "view" in self.assets
         content = self.render(
@@ -197,6 +205,7 @@ class _Site(CurationPages):
             root="../../",
             **context,
             **around,
+            related=self.join("partials/card.html", related, 2),
             has_view=has_view,
             open_to_all=open_to_all,
             assets=self.assets,

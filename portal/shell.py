@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -118,15 +119,20 @@ def build_shell(
 ) -> Shell:
     """Build the prose into `out` and return the shell for everything else.
 
-    `work` is a folder of ours; whatever is in it goes. `generated` are further Markdown pages,
+    `work` is a folder of ours; MkDocs runs where what is in it would come out otherwise than when
+    it last ran there. `generated` are further Markdown pages,
     path to text. `assets` is the manifest of the front end, its own by default.
     """
     if assets is None:
         from portal.resources import asset_manifest
 
         assets = asset_manifest()
-    shutil.rmtree(work, ignore_errors=True)
     source, theme, built = work / "docs", work / "theme", work / "site"
+    made_from = work / "made_from"
+    before = made_from.read_text("utf-8") if made_from.is_file() else ""
+    made_from.unlink(missing_ok=True)
+    for folder in (source, theme):
+        shutil.rmtree(folder, ignore_errors=True)
     source.mkdir(parents=True)
     _copy_theme(config, theme)
     _copy_prose(config, source, generated or {})
@@ -134,7 +140,12 @@ def build_shell(
     blanks = _write_blanks(source)
     settings = _settings(config, source, theme, built, styles, search, assets)
     (work / "mkdocs.yml").write_text(json.dumps(settings, indent=1), encoding="utf-8")
-    _run_mkdocs(work)
+    now = _state(work, built)
+    if not now or now != before:
+        shutil.rmtree(built, ignore_errors=True)
+        _run_mkdocs(work)
+        now = _state(work, built)
+    made_from.write_text(now, "utf-8")
 
     blank = {d: (built / p).read_text("utf-8") for d, p in {**blanks, -1: "404.html"}.items()}
     pages = {d: _compact(html) for d, html in blank.items()}
@@ -147,6 +158,16 @@ def build_shell(
         search=search,
         origins=config.viewer.origins,
     )
+
+
+def _state(work: Path, built: Path) -> str:
+    """A hash of what MkDocs reads in `work` and of what it has made there."""
+    state = hashlib.sha256(f"{version('mkdocs')} {version('mkdocs-material')}".encode())
+    for path in sorted(p for p in work.rglob("*") if p.is_file()):
+        if path.name != "made_from":
+            state.update(f"{path.relative_to(work).as_posix()}\0".encode())
+            state.update(hashlib.sha256(path.read_bytes()).digest())
+    return state.hexdigest() if built.is_dir() else ""
 
 
 def _compact(html: str) -> str:

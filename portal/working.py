@@ -36,6 +36,8 @@ MEMORY = 1_500_000_000
 """Bytes that a process beside this one is reckoned to need."""
 _RETIRED = 1_000_000_000
 """A process that has once held so many bytes is not used again: much of it never comes back."""
+_ANSWERS = 10.0
+"""Seconds that a scheduler may take to answer at first."""
 _NO_WORKERS = 60.0
 """Seconds that a cluster may be without workers."""
 _START = (
@@ -226,7 +228,7 @@ class _Cluster:
             raise UsageError("--dask needs the extra `build`, which brings distributed.") from None
         self.address = address
         try:
-            self._client = Client(address, timeout="10s", set_as_default=False)
+            self._client = Client(address, timeout=_ANSWERS, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as e:
             raise UsageError(f"No dask scheduler answers at {address}: {e}") from None
 
@@ -234,6 +236,7 @@ class _Cluster:
         """As `Crew.each`; as many items are under way as keep all workers busy."""
         left = iter(items)
         running: dict[Any, T] = {}
+        done: queue.Queue[Any] = queue.Queue()
         while True:
             most = 2 * max(1, self._workers())
             while len(running) < most:
@@ -241,11 +244,13 @@ class _Cluster:
                     item = next(left)
                 except StopIteration:
                     break
-                running[self._client.submit(function, item, pure=False)] = item
+                future = self._client.submit(function, item, pure=False)
+                running[future] = item
+                future.add_done_callback(done.put)
             if not running:
                 return
-            for future in self._finished(list(running)):
-                yield running.pop(future), self._answer(future)
+            future = self._next(done)
+            yield running.pop(future), self._answer(future)
 
     def close(self) -> None:
         self._client.close()
@@ -253,15 +258,13 @@ class _Cluster:
     def _workers(self) -> int:
         return len(self._client.scheduler_info(n_workers=-1)["workers"])
 
-    def _finished(self, futures: list[Any]) -> list[Any]:
-        from distributed import wait as wait_for
-
+    def _next(self, done: queue.Queue[Any]) -> Any:
+        """Wait for an item to be done, as long as there is somebody who does it."""
         ends = time.monotonic() + _NO_WORKERS
         while True:
             try:
-                found: Any = wait_for(futures, 2, return_when="FIRST_COMPLETED")
-                return list(found.done)
-            except TimeoutError:
+                return done.get(timeout=2)
+            except queue.Empty:
                 if self._client.status != "running":
                     raise BuildError(f"The dask scheduler at {self.address} is gone.") from None
                 if self._workers():

@@ -18,7 +18,7 @@ def run_in_ml(*arguments: str, **environment: str) -> str:
         pytest.skip("no .venv-ml, which needs Python 3.11: tools/env-ml.sh says what is missing")
     command = [str(PYTHON), "-W", "ignore", *arguments]
     done = subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, env=os.environ | environment, timeout=300
+        command, capture_output=True, text=True, cwd=ROOT, env=os.environ | environment, timeout=600
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

@@ -126,3 +126,10 @@ def test_a_copy_that_is_gone_is_named(site):
     shutil.rmtree(site / "data/a/a.zarr")
     with pytest.raises(NoFiles, match="is not at"):
         artifact(site, "a").load()
+
+
+def test_what_is_no_spatialdata_is_never_an_empty_object(tmp_path, test_data):
+    publish(tmp_path, "a", find_store(test_data, "vitessce_anndata_only"))
+    with pytest.raises(PortalError, match="of kind anndata, not SpatialData"):
+        artifact(tmp_path, "a").load()
+    assert "obs" in artifact(tmp_path, "a").open().group

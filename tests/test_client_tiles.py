@@ -64,7 +64,7 @@ def test_each_region_of_a_table_has_its_own_image_and_system():
 
 def test_several_images_that_fit_are_named():
     two = of(IMAGE, element("images", "if", "global"), SPOTS, TABLE)
-    with pytest.raises(UsageError, match=r"several image: choose with image=, one of 'he', 'if'"):
+    with pytest.raises(UsageError, match=r"leaves a choice: give image=, one of 'he', 'if'"):
         plan_tiles(two)
     assert plan_tiles(two, image="if").images == {"spots": "if"}
     assert plan_tiles(two, image={"spots": "he"}).images == {"spots": "he"}
@@ -85,8 +85,8 @@ def test_a_coordinate_system_is_asked_for_where_none_is_called_global():
         ((SPOTS, TABLE), {}, r"No image of a shares one with 'spots' \(global, hires\); the images have none"),
         ((element("images", "he", "other"), SPOTS, TABLE), {}, "the images have other"),
         ((IMAGE, SPOTS), {"coordinate_system": "globe"}, "shares the coordinate system 'globe'"),
-        ((IMAGE,), {}, "a has no regions"),
-        ((IMAGE, SPOTS, CELLS), {}, "several regions: choose with regions=, one of 'cells', 'spots'"),
+        ((IMAGE,), {}, "a has no labels and no shapes"),
+        ((IMAGE, SPOTS, CELLS), {}, "give regions=, one of 'cells', 'spots'"),
         ((IMAGE, SPOTS), {"regions": "spot"}, "none of the regions of a. Did you mean 'spots'"),
         ((IMAGE, SPOTS), {"image": "hee"}, "none of the images of a. Did you mean 'he'"),
         ((IMAGE, SPOTS, TABLE), {"table": "tabel"}, "Did you mean 'table'"),
@@ -123,7 +123,7 @@ def test_without_the_extra_nothing_is_loaded_and_its_name_is_said():
 
 
 def test_of_many_all_are_planned_before_any_is_loaded():
-    with pytest.raises(UsageError, match="b has no regions"):
+    with pytest.raises(UsageError, match="b has no labels"):
         tiles_of_many([Unloadable(record()), Unloadable(of(IMAGE).model_copy(update={"id": "b"}))])
     with pytest.raises(UsageError, match="no artifact"):
         tiles_of_many([])

@@ -167,6 +167,13 @@ def test_what_is_no_crate_tells_nothing(document):
     assert not is_ours(document)
 
 
+def test_parameters_of_other_writers_may_be_lists():
+    document = foreign(name="I")
+    value = {"@id": "#p", "@type": "PropertyValue", "name": "of", "value": [1, {"@id": "#x"}]}
+    document["@graph"][0]["object"] = value  # type: ignore[index]
+    assert derivations_in(document)[0].parameters == {"of": '[1, {"@id": "#x"}]'}
+
+
 def test_texts_without_end_are_refused():
     with pytest.raises(ValueError, match="2000 characters"):
         derivations_in(foreign(name="x" * 3000))

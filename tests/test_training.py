@@ -30,7 +30,9 @@ print(json.dumps([made["classes"], list(model(torch.zeros(2, 3, 32, 32)).shape)]
 def site(tmp_path_factory, local_stores) -> Path:
     """A site with the nuclei of the default collection and nothing else."""
     folder = tmp_path_factory.mktemp("training")
-    (folder / "site_config.yaml").write_text("title: Small\nviewer: {mode: none}\ndata: {publish: copy}\n")
+    (folder / "site_config.yaml").write_text(
+        "title: Small\nviewer: {mode: none}\ndata: {publish: copy}\n"
+    )
     (folder / "data_manifest").mkdir()
     shutil.copytree(local_stores / "ihc-nuclei.zarr", folder / "ihc-nuclei.zarr")
     entry = "title: Nuclei\nsource: ../ihc-nuclei.zarr\nversions: [{version: '1'}]\n"

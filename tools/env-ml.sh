@@ -24,6 +24,7 @@ fi
 
 python=$("$uv" python find --no-python-downloads 3.11 2>/dev/null) || python=3.11  # uv fetches one
 echo "environment: $venv with $python"
-[ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "$python" "$venv"
+"$venv/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null ||
+  "$uv" venv --quiet --clear --python "$python" "$venv"
 "$uv" pip sync --quiet --python "$venv/bin/python" --require-hashes "${backend[@]}" requirements/ml.txt
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps -e .

@@ -129,8 +129,8 @@ class Artifact:
         return save_vitessce_config(self, *args, **options)
 
     def lineage(self) -> Any:
-        """What it was made from, and what was made from it: see `portal.lineage`."""
-        from portal.lineage import lineage
+        """What it was made from, and what was made from it: see `portal.lineagegraph`."""
+        from portal.lineagegraph import lineage
 
         return lineage(self)
 

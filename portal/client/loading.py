@@ -33,10 +33,10 @@ def load(
 ) -> SpatialData:
     """The object, or only some `elements` of it.
 
-    Raises BuildError where the extra `build` is missing, PortalError where spatialdata can't read
-    the store, and what fetching raises.
+    Raises BuildError where the extra `build` is missing or too old, PortalError where the store is
+    none of spatialdata or can't be read, and what fetching raises.
     """
-    _demand_spatialdata(record)
+    _demand_readable(record)
     if elements is not None:
         elements = [elements] if isinstance(elements, str) else list(elements)
     store = local_store(record, source, elements, progress=progress)
@@ -67,7 +67,7 @@ def local_store(
     return kept_store(store_files(record, source), elements, progress=progress)
 
 
-def _demand_spatialdata(record: Record) -> None:
+def _demand_readable(record: Record) -> None:
     try:
         have = version("spatialdata")
     except PackageNotFoundError:
@@ -75,6 +75,11 @@ def _demand_spatialdata(record: Record) -> None:
             "Loading needs spatialdata: pip install 'spatialdata-portal[build]'. Without it, "
             "artifact.open() reads parts, artifact.download(folder) fetches the files."
         ) from None
+    if record.facts and record.facts.kind != "spatialdata":
+        raise PortalError(
+            f"{record.id} is {_kind(record)}: there is no such object to load. "
+            "artifact.open().group reads it, artifact.download(folder) fetches its files."
+        )
     container = (record.facts and record.facts.container_version) or ""
     need = _READS.get(container, (0, 0))
     if tuple(int(n) for n in have.split(".")[:2]) < need:

@@ -243,7 +243,7 @@ def _table(
     fitting = [t for t in tables.values() if t.regions and set(regions) <= set(t.regions)]
     default = [t for t in fitting if t.name == record.default_table]
     if len(fitting) > 1 and not default:
-        _only("tables", [t.name for t in fitting], record)
+        _only("table", [t.name for t in fitting], record)
     return next(iter(default or fitting), None)
 
 
@@ -277,14 +277,14 @@ def _pair(
     return name, system
 
 
-def _only(what: str, names: Sequence[str], record: Record) -> str:
+def _only(option: str, names: Sequence[str], record: Record) -> str:
     """The one name there is. Raises UsageError for none, and for several with all of them."""
     if len(names) == 1:
         return names[0]
     if not names:
-        raise UsageError(f"{record.id} has no {what} that tiles could be cut from.")
+        raise UsageError(f"{record.id} has no labels and no shapes to cut tiles at.")
     listed = ", ".join(repr(name) for name in names)
-    raise UsageError(f"{record.id} has several {what}: choose with {what}=, one of {listed}.")
+    raise UsageError(f"{record.id} leaves a choice: give {option}=, one of {listed}.")
 
 
 def _named(what: str, name: str, known: Mapping[str, ElementFacts], record: Record) -> ElementFacts:

@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make site` and `make test`.
-.PHONY: site test check env assets stores serve bench wheel clean format
+.PHONY: site test faults check env env-ml assets stores serve bench wheel clean format
 VENV := .venv
 PY := $(VENV)/bin/python
 ASSETS := portal/assets/manifest.json
@@ -7,7 +7,7 @@ ASSETS := portal/assets/manifest.json
 site: env assets stores ## environment, front end, default collection, finished site
 	$(VENV)/bin/portal build --out site
 
-test: env assets stores ## all tests; finds a browser by itself
+test: env assets stores env-ml ## all tests; finds a browser by itself
 	tools/browser.sh
 	tools/nginx.sh
 	$(PY) -m pytest -n 2 --dist loadfile $(PYTEST)
@@ -23,6 +23,10 @@ env: $(VENV)/.made
 $(VENV)/.made: requirements/dev.txt pyproject.toml tools/env.sh
 	tools/env.sh $(VENV)
 	touch $@
+
+env-ml: .venv-ml/.made ## what trains the example: torch on Python 3.11; its test skips without it
+.venv-ml/.made: requirements/ml.txt pyproject.toml tools/env-ml.sh | env
+	-tools/env-ml.sh .venv-ml && touch $@
 
 assets: $(ASSETS)
 $(ASSETS): $(wildcard frontend/src/*.js frontend/src/*/*.js frontend/*.mjs) frontend/package-lock.json

@@ -347,6 +347,9 @@ def _files(record: Record) -> list[FileLine]:
             FileLine(f"View “{plain(name)}”", at, at, "1", "") for name, at in view.named.items()
         ]
     lines.append(FileLine("Record", f"{folder}artifact.json", f"{folder}artifact.json", "1", ""))
+    if record.status != "withdrawn":
+        at = f"{folder}croissant.json"
+        lines.append(FileLine("Croissant", at, at, "1", ""))
     if picture := products.picture:
         widths = sorted(picture.files)
         for width in widths:

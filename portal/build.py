@@ -25,12 +25,15 @@ from portal.cache import Cache
 from portal.catalog import record_text, write_catalog
 from portal.columns import COLUMNS, catalog_columns
 from portal.config import SiteConfig
+from portal.croissant import croissant_text
 from portal.curate import curate
+from portal.derivation import Derivation
 from portal.entry import Entry
 from portal.errors import BuildError, Problem, UsageError, is_machine_fault
 from portal.facts import StoreFacts
 from portal.jsonschema import entry_json_schema
 from portal.kept import KeptRecord, kept_record, whole
+from portal.lineage import read_crates
 from portal.manifest import Manifest, read_manifest, source_path
 from portal.notes import Notes, code_version, digest
 from portal.placing import Artifact
@@ -187,6 +190,8 @@ def _build_into(
     built_at = build_time()
     say("Writing the catalog", 0, 1)
     digests = {r.id: _put_record(r, tree) for r in records}
+    for record in records:
+        _put_croissant(record, digests[record.id], manifest, config, site, tree)
     write_catalog(
         records,
         manifest.collections,
@@ -343,10 +348,16 @@ def scan_entry(
         elif entry.status == "public" and entry.is_remote:  # what is not offered is not told
             facts, found = kept_facts(entry, config)
         record = curate(entry, facts, manifest.schema_, [*problems, *found])
-        hidden = config.data.publish == "none"
-        return record.model_copy(update={"url": None}) if hidden else record
+        hidden = {"url": None} if config.data.publish == "none" else {}
+        return record.model_copy(update={"lineage": lineage, **hidden})
 
-    key = _key(entry, manifest, config, problems) if notes is not None and path is None else ""
+    lineage: tuple[Derivation, ...] = ()
+    if entry.lineage:
+        roots, where = config.source_root_paths(), entry.where("lineage")
+        lineage, faults = read_crates(entry.lineage, entry.path.parent, roots, where)
+        problems += faults
+    keep = notes is not None and path is None and not lineage
+    key = _key(entry, manifest, config, problems) if keep else ""
     record = kept_record(notes, key, curated) if notes is not None and key else curated()
     return Artifact(entry=entry, record=record, source=path)
 
@@ -429,6 +440,22 @@ def _put_record(record: Record, tree: Tree) -> str:
     if not tree.keep(name, key):
         tree.write(name, text, key)
     return key
+
+
+def _put_croissant(
+    record: Record, key: str, manifest: Manifest, config: SiteConfig, site: Path, tree: Tree
+) -> None:
+    """Write croissant.json; `key` says what the record is. What was withdrawn is not described."""
+    if record.status == "withdrawn":
+        return
+    name = f"datasets/{record.id}/croissant.json"
+    known = manifest.collections
+    names = [known[c].name for c in record.collections if c in known]
+    made_with = code_version(), config.model_dump_json(), manifest.schema_version
+    key = digest("croissant", key, *made_with, *names)
+    if not tree.keep(name, key):
+        text = croissant_text(whole(record), config, known, manifest.schema_, site=site)
+        tree.write(name, text.encode("utf-8", "replace"), key)
 
 
 def _write_json(path: Path, value: object) -> None:

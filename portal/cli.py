@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +26,10 @@ from portal import __version__
 from portal.errors import PortalError, Problem, ProblemsError, UsageError, did_you_mean, worst
 
 if TYPE_CHECKING:
+    from portal.importing import Imported
     from portal.publishing import PublishReport
+    from portal.record import Record
+    from portal.schema import Schema
 
 __all__ = ["app", "main"]
 
@@ -644,11 +648,72 @@ def describe(
     """Tell what an artifact is: from a finished site, else by scanning its entry."""
     from portal.describing import describe as draw
 
-    record, schema = _find(id_, site, config)
+    record = _find(id_, site, config)
     if as_json:
         output.file.write(record.model_dump_json(indent=1, by_alias=True) + "\n")
     else:
-        output.print(draw(record, schema))
+        output.print(draw(record))
+
+
+@app.command()
+def lineage(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="An artifact's id.")],
+    site: Annotated[str, typer.Option(help="A finished site: a folder or an address.")] = "site",
+    as_json: AsJson = False,
+) -> None:
+    """Draw where an artifact comes from and what was made from it."""
+    from portal.client import open_portal
+    from portal.lineagegraph import draw
+    from portal.lineagegraph import lineage as lineage_of
+
+    graph = lineage_of(open_portal(site).get(id_))
+    if as_json:
+        _print_json(asdict(graph))
+    else:
+        output.print(draw(graph))
+
+
+@app.command("cache")
+def show_cache(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Artifacts; none means all.")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove what was fetched.")] = False,
+    days: Annotated[
+        float, typer.Option("--older-than", help="With --clear: not used for so many days.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List or clear the stores that were fetched for `load` and `download`."""
+    from portal.client import store_cache
+    from portal.words import size
+
+    if clear:
+        chosen: list[str | None] = [*ids] if ids else [None]
+        freed = sum(store_cache.clear(i, older_than=days * 24 * 3600) for i in chosen)
+        if as_json:
+            _print_json({"freed": freed})
+        else:
+            output.print(f"{size(freed)} freed", highlight=False)
+        return
+    kept = [k for k in store_cache.cached() if not ids or k.id in ids]
+    if as_json:
+        _print_json([{**asdict(k), "path": str(k.path)} for k in kept])
+        return
+    table = Table("artifact", "elements", "size", "used", "from")
+    for k in kept:
+        used = time.strftime("%Y-%m-%d", time.gmtime(k.used))
+        what = ", ".join(k.elements or ()) or "all"
+        table.add_row(
+            k.id,
+            escape(what if k.complete else f"{what} (not whole)"),
+            size(k.bytes),
+            used,
+            escape(k.origin),
+        )
+    output.print(table)
+    total = size(sum(k.bytes for k in kept))
+    output.print(f"{total} in {store_cache.cache_folder()}", highlight=False, soft_wrap=True)
 
 
 @imports.command("spatialdata-db")
@@ -664,18 +729,66 @@ def import_spatialdata_db(
 ) -> None:
     """Take over the records of the scverse spatialdata-db collection."""
     from portal.importing import import_spatialdata_db as run
+
+    schema = _schema_for(out, "spatialdata-db")
+    _show_imported(run(file, out, schema, include_all=every), as_json)
+
+
+Force = Annotated[bool, typer.Option("--force", help="Replace entries that say something else.")]
+
+
+@imports.command("lamin")
+def import_lamin(
+    file: Annotated[
+        Path, typer.Argument(help="A data frame of artifacts, or tables of `lamin io exportdb`.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the entries.")] = Path("data_manifest/lamin"),
+    address: Annotated[
+        str, typer.Option(help="Where the stores lie: a pattern with {key}, {uid}, {suffix}.")
+    ] = "",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take over the artifacts of a LaminDB instance."""
+    from portal.importing import import_lamin as run
+
+    _show_imported(run(file, out, _schema_for(out), address=address, force=force), as_json)
+
+
+@imports.command("croissant")
+def import_croissant(
+    file: Annotated[
+        Path, typer.Argument(help="A Croissant record, a list of them, or a folder of files.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the entries.")] = Path(
+        "data_manifest/croissant"
+    ),
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take over data sets that are described in Croissant."""
+    from portal.importing import import_croissant as run
+
+    _show_imported(run(file, out, _schema_for(out), force=force), as_json)
+
+
+def _schema_for(out: Path, default: str = "minimal") -> Schema:
+    """The schema of the manifest that `out` lies in."""
     from portal.schema import load_schema
 
-    folders = (out, *out.parents)
+    folders = (out, *out.absolute().parents)
     own = next((p / "schema.yaml" for p in folders if (p / "schema.yaml").is_file()), None)
-    schema = load_schema(own or "spatialdata-db")
-    imported = run(file, out, schema, include_all=every)
+    return load_schema(own or default)
+
+
+def _show_imported(imported: Imported, as_json: bool) -> None:
     if as_json:
         _print_json(
             {
                 "written": [str(p) for p in imported.written],
                 "unchanged": [str(p) for p in imported.unchanged],
                 "skipped": list(imported.skipped),
+                "left": list(imported.left),
             }
         )
         return
@@ -685,11 +798,13 @@ def import_spatialdata_db(
         highlight=False,
     )
     if imported.skipped:
-        messages.print(f"Left out: {', '.join(imported.skipped)}", highlight=False)
+        messages.print(f"Left out: {', '.join(imported.skipped)}", highlight=False, markup=False)
+    for told in imported.left:
+        messages.print(f"No place for {told}", highlight=False, markup=False)
 
 
-def _find(id_: str, site: Path, config: Path) -> tuple[Any, Any]:
-    """The record of an artifact and the schema, from a site or from the manifest."""
+def _find(id_: str, site: Path, config: Path) -> Record:
+    """The record of an artifact, from a site or from the manifest."""
     from portal.build import scan_entry
     from portal.config import load_config
     from portal.entry import ID
@@ -698,21 +813,18 @@ def _find(id_: str, site: Path, config: Path) -> tuple[Any, Any]:
 
     if not ID.fullmatch(id_):
         raise UsageError(f"{id_!r} can't be an id.")
-    loaded = load_config(config) if config.is_file() else None
-    manifest = read_manifest(loaded) if loaded else None
     path = site / "datasets" / id_ / "artifact.json"
     if path.is_file():
-        return (
-            Record.model_validate_json(path.read_bytes()),
-            manifest.schema_ if manifest else None,
-        )
-    if loaded is None or manifest is None:
+        return Record.model_validate_json(path.read_bytes())
+    if not config.is_file():
         raise UsageError(f"There is neither a site in {site} nor a {config}.")
+    loaded = load_config(config)
+    manifest = read_manifest(loaded)
     entry = next((e for e in manifest.entries if e.id == id_), None)
     if entry is None:
         hint = did_you_mean(id_, [e.id for e in manifest.entries])
         raise UsageError(f"There is no artifact {id_!r}. {hint}".strip())
-    return scan_entry(entry, manifest, loaded).record, manifest.schema_
+    return scan_entry(entry, manifest, loaded).record
 
 
 def show_problems(problems: Iterable[Problem]) -> None:

@@ -427,6 +427,13 @@ COLUMNS: tuple[CatalogColumn, ...] = (
         "Ids of other artifacts with the same store.",
         lambda r, s: list(r.quality.duplicates),
     ),
+    _C("aliases", "list", "Former ids.", lambda r, s: list(r.aliases)),
+    _C(
+        "derived_from",
+        "list",
+        "Ids of the artifacts that it was made from.",
+        lambda r, s: list(r.derived_from),
+    ),
     _C(
         "problem_codes",
         "list",

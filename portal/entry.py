@@ -184,6 +184,8 @@ class Entry(_Part):
     superseded_by: EntryId | None = None
     aliases: Annotated[list[EntryId], BeforeValidator(_listed)] = []
     derived_from: Annotated[list[EntryId], BeforeValidator(_listed)] = []
+    lineage: Annotated[list[Annotated[str, Field(max_length=2000)]], BeforeValidator(_listed)] = []
+    """Folders with a crate that tells what was made from the artifact, or how it was made."""
     views: dict[Slug, dict[str, Any]] = {}
 
     id: str = Field(default="", exclude=True)

@@ -27,7 +27,7 @@ __all__ = ["KeptRecord", "entry_note", "kept_entry", "kept_record", "whole"]
 T = TypeVar("T")
 
 _ENTRY = ("title", "source", "url", "status", "superseded_by", "is_remote", "fields")
-_ENTRY_LISTS = ("collections", "aliases", "derived_from")
+_ENTRY_LISTS = ("collections", "aliases", "derived_from", "lineage")
 _PLAIN = (
     *("id", "title", "description", "status", "reason", "superseded_by", "validation_status"),
     *("n_obs", "n_features", "obs_noun", "url", "published"),

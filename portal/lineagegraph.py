@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from unicodedata import east_asian_width
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Box",
     "Drawing",
+    "Family",
     "Graph",
     "Kin",
     "Node",
@@ -52,9 +54,22 @@ class Kin(NamedTuple):
     """Its page, from the site's root; None where it has none."""
 
 
-def family_of(records: Iterable[Record]) -> dict[str, Kin]:
+class Family(dict[str, Kin]):
+    """The artifacts of a portal by id, and what was made from each."""
+
+    @cached_property
+    def children(self) -> dict[str, list[str]]:
+        """Ids of what was made from an artifact, by its id."""
+        children: dict[str, list[str]] = {}
+        for id_, kin in self.items():
+            for parent in dict.fromkeys(kin.derived_from):
+                children.setdefault(parent, []).append(id_)
+        return children
+
+
+def family_of(records: Iterable[Record]) -> Family:
     """Every artifact as its kin see it."""
-    return {r.id: Kin(r.title, r.derived_from, f"datasets/{r.id}/") for r in records}
+    return Family((r.id, Kin(r.title, r.derived_from, f"datasets/{r.id}/")) for r in records)
 
 
 def lineage(artifact: Artifact) -> Graph:
@@ -74,7 +89,7 @@ def lineage(artifact: Artifact) -> Graph:
         for row in pq.read_table(path, columns=names).to_pylist()
     }
     record = artifact.record
-    return lineage_of(record, family, getattr(record, "lineage", ()))
+    return lineage_of(record, family, record.lineage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +141,11 @@ class _Around:
     ):
         self.record = record
         self.family = family
+        self.children = (family if isinstance(family, Family) else Family(family)).children
         self.derivations = derivations
         self.places: dict[str, int] = {}
         self.nodes: list[Node] = []
         self.edges: dict[tuple[int, int], None] = {}
-        self.children: dict[str, list[str]] = {}
-        for id_, kin in family.items():
-            for parent in dict.fromkeys(kin.derived_from):
-                self.children.setdefault(parent, []).append(id_)
 
     def graph(self) -> Graph:
         record = self.record

@@ -285,7 +285,8 @@ def _named_views(
     named = {}
     for name, own in entry.views.items():
         config = _with_address(own, "{store}", shown.from_page)
-        found = check_config(config, shown.facts, entry.where("views", name))
+        where = entry.where("views", name)
+        found = check_config(config, shown.facts, where, store=shown.from_page)
         problems += found
         if not any(p.severity == "error" for p in found):
             path = folder / f"vitessce-{name}.json"
@@ -295,9 +296,15 @@ def _named_views(
 
 
 def _with_address(config: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """The config with another address in place of `old`, also before a path inside it."""
+
+    def at(value: Any) -> Any:
+        inside = isinstance(value, str) and (value == old or value.startswith(f"{old}/"))
+        return new + value.removeprefix(old) if inside else value
+
     def walk(value: Any) -> Any:
         if isinstance(value, dict):
-            return {k: new if k == "url" and v == old else walk(v) for k, v in value.items()}
+            return {k: at(v) if k == "url" else walk(v) for k, v in value.items()}
         return [walk(v) for v in value] if isinstance(value, list) else value
 
     return walk(config)

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from portal.derivation import Derivation
 from portal.errors import Problem
 from portal.facts import StoreFacts
 
@@ -190,6 +191,8 @@ class Record(_Part):
     contacts: tuple[ContactInfo, ...] = ()
     versions: tuple[VersionInfo, ...] = ()
     derived_from: tuple[str, ...] = ()
+    lineage: tuple[Derivation, ...] = ()
+    """What crates tell of how it was made, and of what was made from it."""
     url: str | None = None
     """Where people fetch the store, absolute; None where only the site's copy has it."""
     page: str | None = None

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from portal.curationpages import CurationPages
 from portal.entry import Collection
 from portal.feeds import write_feed, write_robots, write_sitemap
 from portal.kept import whole
+from portal.lineagegraph import Family, Graph, drawn, family_of, lineage_of
 from portal.linkcheck import Links
 from portal.listpages import PAGE_SIZE
 from portal.notes import Notes, digest
@@ -144,10 +146,6 @@ class _Site(CurationPages):
         in_collection = {
             slug: {r.id: i for i, r in enumerate(members)} for slug, members in self.members.items()
         }
-        descendants: dict[str, list[str]] = {}
-        for record in self.records:
-            for ancestor in record.derived_from:
-                descendants.setdefault(ancestor, []).append(record.id)
         for record in self.records:
             i = place.get(record.id)
             slug = record.collections[0] if record.collections else None
@@ -159,7 +157,7 @@ class _Site(CurationPages):
                 related=_neighbours(self.members[slug], in_collection[slug].get(record.id))
                 if slug
                 else [],
-                children=descendants.get(record.id, []),
+                children=self.family.children.get(record.id, []),
             )
 
     def artifact(
@@ -181,15 +179,16 @@ class _Site(CurationPages):
             "older": self.neighbour(older),
             "collections": [(c, words.plain(self.collection(c).name)) for c in record.collections],
             "n_members": len(self.members[slug]) if slug else 0,
-            "parents": [self.link(i) for i in record.derived_from],
-            "children": [self.link(i) for i in children],
             "successor": self.link(record.superseded_by) if record.superseded_by else None,
             "duplicates": [self.link(i) for i in record.quality.duplicates],
             "technology_page": self.facets.address("technology", card.technology),
         }
+        has_kin = bool(record.derived_from or children or record.superseded_by)
+        graph = self.lineage(record) if has_kin else None
         address = f"datasets/{record.id}/"
         parts = {
             "record": self.digests.get(record.id, ""),
+            "lineage": repr(graph),
             "related": "".join(self.looks[r.id] for r in related),
             "pages of its values": repr(self.value_pages(record)),
             "names of collections": repr([self.collection(c).name for c in record.collections]),
@@ -206,6 +205,7 @@ class _Site(CurationPages):
             **context,
             **around,
             related=self.join("partials/card.html", related, 2),
+            lineage=drawn(graph or self.lineage(record)),
             has_view=has_view,
             open_to_all=open_to_all,
             assets=self.assets,
@@ -223,6 +223,15 @@ class _Site(CurationPages):
             listed=open_to_all,
             json_record=True,
         )
+
+    def lineage(self, record: Record) -> Graph:
+        """What the artifact comes from, and what was made from it."""
+        return lineage_of(as_offered(whole(record), self.config), self.family, record.lineage)
+
+    @cached_property
+    def family(self) -> Family:
+        """Every artifact as its kin see it."""
+        return family_of(self.records)
 
     def neighbour(self, record: Record | None) -> Neighbour | None:
         """What a page shows of the artifact before or after it."""

@@ -72,7 +72,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory, local_stores: Path) -> tuple
         (entries / "a.yaml").write_text(f"title: A, version {version}\nsource: ../{version}.zarr\n")
         (entries / f"{other}.yaml").write_text(f"title: B\nmetadata: {{tissue: part {version}}}\n")
         site = root / f"site{version}"
-        report = build_site(load_config(root / "site_config.yaml"), site)
+        report = build_site(load_config(root / "site_config.yaml"), site, jobs=1)
         assert (report.records, bool(report.bytes_by_kind.get("views"))) == (2, True)
         without_viewer(site)
         made.append(site)

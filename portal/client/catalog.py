@@ -13,9 +13,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
-from portal.client.artifact import Artifact
 from portal.client.columns import UNKNOWN, split
-from portal.client.index import Index, newest_first
+from portal.client.index import Index
 from portal.client.source import NotThere, Source
 from portal.client.tables import Row, Tables, flags_of, numbers_of
 from portal.client.terms import TermColumn
@@ -121,17 +120,13 @@ class Catalog:
         return [uids[place].as_py() for place in self.places[rows].tolist()]
 
     def present_id(self, former: str) -> str | None:
-        """The id of the listed artifact that was called so, None where there is none.
-
-        The index has former ids among the names; which is one, the record says.
-        """
-        found = self.text.find(f"{former} ") if self.index else None
-        if found is None:
+        """The id of the artifact that was called so once, None where there is none."""
+        table = self.tables.catalog
+        if "aliases" not in table.names:
             return None
-        rows = newest_first(np.flatnonzero(found.rows), found.keys)[:_RECORDS]
-        for id_ in self.ids(rows):
-            if former in Artifact(id_, self.source, {}).record.aliases:
-                return id_
+        for place, aliases in enumerate(table.array("aliases").to_pylist()):
+            if former in (aliases or ()):
+                return table.array("uid")[place].as_py()
         return None
 
     # --- conditions

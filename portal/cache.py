@@ -27,8 +27,8 @@ class Cache:
 
     def folder(self, *key: str, make: Callable[[Path], None]) -> Path:
         """The folder for `key`; `make` fills an empty one where there is none yet."""
-        name = hashlib.sha256("\0".join(key).encode()).hexdigest()[:24]
-        folder = self.root / name
+        folder = self._place(key)
+        name = folder.name
         if not folder.is_dir():
             self.root.mkdir(parents=True, exist_ok=True)
             beside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self.root))
@@ -44,6 +44,17 @@ class Cache:
                 shutil.rmtree(beside, ignore_errors=True)
         os.utime(folder)
         return folder
+
+    def find(self, *key: str) -> Path | None:
+        """The folder for `key`, None where there is none yet."""
+        folder = self._place(key)
+        if not folder.is_dir():
+            return None
+        os.utime(folder)
+        return folder
+
+    def _place(self, key: tuple[str, ...]) -> Path:
+        return self.root / hashlib.sha256("\0".join(key).encode()).hexdigest()[:24]
 
     def prune(self) -> None:
         """Remove what has not been used for a month, and what a killed build left half made."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
@@ -128,8 +129,7 @@ def _hand(stored: bytes) -> dict[str, Any]:
     for name in _TUPLES:
         hand[name] = tuple(hand[name])
     hand["values"] = {
-        name: tuple(_built(Value, _VALUE, v) for v in values)
-        for name, values in hand["values"].items()
+        name: tuple(_value(*v) for v in values) for name, values in hand["values"].items()
     }
     hand["problems"] = tuple(_built(Problem, _PROBLEM, p) for p in hand["problems"])
     quality = {k: tuple(v) if isinstance(v, list) else v for k, v in hand["quality"].items()}
@@ -142,8 +142,25 @@ def _once_made(record: Record) -> Callable[[], Record]:
 
 
 def _built(model: type[T], names: tuple[str, ...], values: list[Any]) -> T:
-    """A model of values that were checked when it was first made."""
-    return cast("Any", model).model_construct(**dict(zip(names, values, strict=True)))
+    """A model of values that were checked when it was first made.
+
+    As `model_construct`, which looks at every field and takes most of a build's time here.
+    """
+    made = model.__new__(model)
+    for attribute, value in (
+        ("__dict__", dict(zip(names, values, strict=True))),
+        ("__pydantic_fields_set__", set(names)),
+        ("__pydantic_extra__", None),
+        ("__pydantic_private__", None),
+    ):
+        object.__setattr__(made, attribute, value)
+    return made
+
+
+@lru_cache(maxsize=100_000)
+def _value(*said: str | None) -> Value:
+    """A value of a field: artifacts share most of them."""
+    return _built(Value, _VALUE, list(said))
 
 
 def _note(record: Record) -> bytes:

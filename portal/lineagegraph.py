@@ -177,7 +177,7 @@ class _Around:
 
     def origin(self, me: int) -> None:
         """The source's address and the curation."""
-        curation = self.node("#curation", Node("curation", "Curation", -1, _said(self.record)))
+        curation = self.node("#curation", Node("curation", _said(self.record), -1))
         self.edge(curation, me)
         if url := self.record.url:
             href = web_address(url)

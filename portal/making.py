@@ -31,6 +31,7 @@ from portal.errors import BuildError, is_machine_fault
 from portal.facts import StoreFacts
 from portal.published import content_digest, fetch_view
 from portal.record import Picture, PublishedCopy
+from portal.scans import ScanBroken, read_scan
 from portal.store import StoreError
 
 __all__ = [
@@ -62,7 +63,12 @@ class Work:
 
     id: str
     source: Path | str
-    facts: StoreFacts
+    state: str
+    """Changes whenever the store does."""
+    bytes: int
+    facts: StoreFacts | Path
+    """Of a store elsewhere, which need not be asked of each at every build: the folder of the
+    manifest, which has them."""
     cache: Path
     copies: bool
     views: bool
@@ -88,8 +94,17 @@ class Work:
     @cached_property
     def name(self) -> str:
         """Of what is drawn: by the store, the limit, and the code."""
-        key = f"{self.facts.fingerprint}\n{self.facts.state}\n{self.max_store_bytes}\n{self.code}"
+        key = f"{self.state}\n{self.max_store_bytes}\n{self.code}"
         return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+    def known(self) -> StoreFacts:
+        """What is known of the store. Raises ScanBroken."""
+        if isinstance(self.facts, StoreFacts):
+            return self.facts
+        scan = read_scan(self.facts, self.id)
+        if scan is None:
+            raise ScanBroken(f"{self.id}.json is gone")
+        return scan.facts
 
 
 class ViewMade(BaseModel):
@@ -172,7 +187,7 @@ def kept_copy(work: Work, *, make: bool = False) -> tuple[Path, PublishedCopy] |
         _check_size(folder / "copy", copy.bytes + listed, copy.files + 1)
         return folder / "copy", copy
 
-    return _kept(work, ("copied", work.id, work.facts.state), fill if make else None, read)
+    return _kept(work, ("copied", work.id, work.state), fill if make else None, read)
 
 
 def kept_view(work: Work, *, make: bool = False) -> ViewMade | None:
@@ -202,7 +217,7 @@ def _drawn(work: Work, view: Path) -> dict[str, Any]:
         try:
             made = make_view_store(
                 work.source,
-                work.facts,
+                work.known(),
                 view,
                 max_bytes=work.max_store_bytes,
                 remote=work.remote,
@@ -231,7 +246,7 @@ def kept_picture(work: Work, *, make: bool = False) -> tuple[Path, Picture | Non
         with _drawing(work):
             picture = make_preview(
                 usable.path if usable else work.source,
-                work.facts,
+                work.known(),
                 usable.hints if usable else {},
                 folder,
                 "picture",
@@ -257,14 +272,15 @@ def _kept(
 ) -> T | None:
     """What `read` finds in the folder for `key`; None where there is none and nobody fills it."""
     cache = Cache(work.cache)
-    try:
-        folder = cache.folder(*key, make=fill or _nobody)
-    except _NotThereError:
+    folder = cache.folder(*key, make=fill) if fill else cache.find(*key)
+    if folder is None:
         return None
     try:
         return read(folder)
-    except (OSError, ValueError):  # damaged: it is only a cache
-        shutil.rmtree(folder, ignore_errors=True)
+    except (OSError, ValueError, TypeError) as e:
+        if is_machine_fault(e):
+            raise
+        shutil.rmtree(folder, ignore_errors=True)  # damaged: it is only a cache
     return read(cache.folder(*key, make=fill)) if fill else None
 
 
@@ -274,14 +290,6 @@ def _check_size(folder: Path, size: int, files: int) -> None:
 
     if folder_size(folder) != (size, files):
         raise ValueError(f"{folder} is not whole")
-
-
-class _NotThereError(Exception):
-    """The cache has no such folder."""
-
-
-def _nobody(folder: Path) -> None:
-    raise _NotThereError
 
 
 @contextmanager

@@ -6,6 +6,8 @@ The id of an entry is its file's stem. It is an address for ever, so its rules a
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,12 +79,7 @@ def read_manifest(config: SiteConfig, notes: Notes | None = None) -> Manifest:
 def _entry_files(folder: Path, root: Path, problems: list[Problem]) -> list[Path]:
     """The files whose names can be ids, each id once; the others are problems."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*.y*ml"), key=lambda p: (p.stem, str(p))):
-        relative = path.relative_to(folder)
-        if path.suffix not in (".yaml", ".yml") or not path.is_file():
-            continue
-        if str(relative) in RESERVED or relative.parts[0] == "scans" or path.name.endswith(ENDING):
-            continue
+    for path in sorted(_yaml_files(folder), key=lambda p: (p.stem, str(p))):
         valid = ID.fullmatch(path.stem) is not None
         key = path.stem.casefold()
         twin = found.get(key)
@@ -113,6 +110,18 @@ def _entry_files(folder: Path, root: Path, problems: list[Problem]) -> list[Path
                 )
             )
     return [p for p in found.values() if ID.fullmatch(p.stem)]
+
+
+def _yaml_files(folder: Path) -> Iterator[Path]:
+    """Every YAML file that may be an entry."""
+    for inside, folders, files in os.walk(folder):
+        at_top = inside == str(folder)
+        if at_top and "scans" in folders:
+            folders.remove("scans")
+        for name in files:
+            taken = name.endswith(ENDING) or (at_top and name in RESERVED)
+            if name.endswith((".yaml", ".yml")) and not taken:
+                yield Path(inside, name)
 
 
 def _in_file(path: Path, root: Path, code: str, what: str, remedy: str) -> Problem:
@@ -293,4 +302,5 @@ def _read_collections(folder: Path, root: Path, problems: list[Problem]) -> dict
 
 
 def _shown(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+    text, above = str(path), f"{root}{os.sep}"
+    return text.removeprefix(above) if text.startswith(above) else path.name

@@ -63,6 +63,7 @@ class Notes:
         self._new: dict[str, bytes] = {}
         self._held = 0
         self._used: set[str] = set()
+        self._now = int(time.time())
         self._db: sqlite3.Connection | None = None
         self._db = self._open()
 
@@ -78,7 +79,6 @@ class Notes:
             return None
         if own != key.encode():
             return None
-        self._used.add(key)
         return value
 
     def put(self, key: str, value: bytes) -> None:
@@ -93,10 +93,15 @@ class Notes:
         if self._db is None:
             return None
         try:
-            row = self._db.execute("select value from notes where key = ?", (key,)).fetchone()
+            row = self._db.execute("select value, used from notes where key = ?", (key,)).fetchone()
         except sqlite3.DatabaseError:
             return None
-        return row[0] if row else None
+        if row is None:
+            return None
+        # A time that is a day old will do: most builds then write only what is new.
+        if not isinstance(row[1], int) or row[1] < self._now - _DAY:
+            self._used.add(key)
+        return row[0]
 
     def save(self) -> None:
         """Write all at once, and forget what no build has used for a month."""
@@ -116,13 +121,11 @@ class Notes:
     def _write(self) -> bool:
         if self._db is None:
             return False
-        now = int(time.time())
+        now = self._now
         try:
             with self._db as db:
-                # A time that is a day old will do: most builds then write only what is new.
                 db.executemany(
-                    "update notes set used = ? where key = ? and used < ?",
-                    ((now, key, now - _DAY) for key in self._used),
+                    "update notes set used = ? where key = ?", ((now, key) for key in self._used)
                 )
                 db.executemany(
                     "insert or replace into notes values (?, ?, ?)",

@@ -54,7 +54,7 @@ class Budget:
         )
         # Views first: every artifact keeps room for one, the largest copies give way.
         views = config.viewer.max_store_bytes if config.viewer.mode != "none" else 0
-        reserved = sum(min(views, _size(a)) for a in local)
+        reserved = sum(min(views, _size(a)) for a in artifacts if a.source or a.entry.is_remote)
         room = max(0, self.left - reserved)
         self.copies: set[str] = set()
         for size, id_ in wanted:
@@ -116,15 +116,17 @@ class _Placing:
             self._tell(what, as_fault(e))
             return None
 
-    def _made(self, what: str, kept: T | None) -> T | None:
+    def _made(self, what: str, look: Callable[[Work], T | None]) -> T | None:
         """What the cache has; None, and a problem, where it could not be made."""
-        if kept is None:
-            if what not in self.faults:
-                raise BuildError(
-                    f"What was made of {self.work.id} is not in {self.work.cache}: all who work "
-                    "on stores must see the same files there."
-                )
+        if what in self.faults:
             self._tell(what, self.faults[what])
+            return None
+        kept = look(self.work)
+        if kept is None:
+            raise BuildError(
+                f"What was made of {self.work.id} is not in {self.work.cache}: all who work on "
+                "stores must see the same files there."
+            )
         return kept
 
     def _tell(self, what: str, fault: Fault) -> None:
@@ -150,9 +152,9 @@ class _Placing:
                 f"all data together may have {budget.limit:,} bytes.",
                 "Publish it elsewhere and give its `url`, or raise limits.site_bytes.",
             )
-        if not work.copies or not budget.take(work.facts.bytes or 0):
+        if not work.copies or not budget.take(work.bytes):
             return None
-        kept = self._made("copy", kept_copy(work))
+        kept = self._made("copy", kept_copy)
         if kept is None:
             return None
         folder, copy = kept
@@ -171,18 +173,20 @@ class _Placing:
         from portal.scan import scan_store
         from portal.viewer import original_faults
 
-        config, facts = self.config, self.work.facts
+        config = self.config
         if config.viewer.mode == "none":
             return View(reason="This portal makes no interactive views.")
-        made = self._made("view", kept_view(self.work)) if self.work.views else None
+        made = self._made("view", kept_view) if self.work.views else None
         original = _reachable(copy.store if copy else None, self.artifact.record.url, config)
-        faults = original_faults(facts)
-        if original is not None and not faults and config.viewer.mode != "copy":
-            shown = _Shown(original, facts, facts.bytes or 0, facts.files or 0, "original")
-            return self._composed(shown, None)
-        if not self.work.views:
-            why = " ".join(faults) or "It is not where a browser may read it."
-            return View(reason=f"The original can't be shown as it is. {why}")
+        if config.viewer.mode != "copy" and (original is not None or not self.work.views):
+            facts = self.work.known()
+            faults = original_faults(facts)
+            if original is not None and not faults:
+                shown = _Shown(original, facts, facts.bytes or 0, facts.files or 0, "original")
+                return self._composed(shown, None)
+            if not self.work.views:
+                why = " ".join(faults) or "It is not where a browser may read it."
+                return View(reason=f"The original can't be shown as it is. {why}")
         if made is None:
             return View(reason=_said("view", self.faults["view"]))
         if made.reason:
@@ -239,7 +243,7 @@ class _Placing:
 
     def picture(self) -> Picture | None:
         """The thumbnail, under names that are made from its content; None where there is none."""
-        kept = self._made("picture", kept_picture(self.work))
+        kept = self._made("picture", kept_picture)
         folder, picture = kept or (None, None)
         if folder is None or picture is None:
             return None

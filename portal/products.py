@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from portal.cache import Cache
 from portal.config import SiteConfig
@@ -85,11 +86,14 @@ def _why_not(artifact: Artifact) -> str:
 def _work(artifact: Artifact, config: SiteConfig, cache: Cache, budget: Budget, code: str) -> Work:
     """What is asked of an artifact's store; without `code` that draws, no more than a copy."""
     record, source = artifact.record, artifact.source
-    assert record.facts is not None
+    store = at_hand(record, "store", store_of) or {}
+    facts = record.facts if source else None
     return Work(
         id=record.id,
         source=source.absolute() if source else artifact.entry.source or "",
-        facts=record.facts,
+        state=f"{facts.fingerprint} {facts.state}" if facts else _fingerprint(record, store),
+        bytes=store["bytes"] or 0,
+        facts=facts or config.manifest_dir.absolute(),
         cache=cache.root.absolute(),
         copies=record.id in budget.copies,
         views=bool(code) and config.viewer.mode not in ("none", "original"),
@@ -101,6 +105,11 @@ def _work(artifact: Artifact, config: SiteConfig, cache: Cache, budget: Budget, 
     )
 
 
+def _fingerprint(record: Record, store: dict[str, Any]) -> str:
+    """Of a store elsewhere; a record of a former build is not read as a whole for it."""
+    return store.get("fingerprint") or (record.facts.fingerprint if record.facts else "")
+
+
 def _fill(
     works: list[Work], config: SiteConfig, crew: Crew, offline: bool, say: Progress
 ) -> dict[str, Faults]:
@@ -109,7 +118,7 @@ def _fill(
     A server that has not answered once is not asked for another store.
     """
     faults: dict[str, Faults] = {}
-    due = [work for work in works if _lacks(work)]
+    due = [work for work in works if next(_lacking(work), None)]
     down: dict[str, Fault] = {}
     if offline:
         down = {work.host: OFFLINE for work in due if work.host}
@@ -120,17 +129,16 @@ def _fill(
         for work in due:
             barred = down.get(work.host)
             if barred and not work.published:
-                faults[work.id] = {"view": barred, "picture": barred}
+                faults[work.id] = dict.fromkeys(_lacking(work), barred)
             else:
                 yield replace(work, barred=barred)
 
     done = len(works) - len(due)
     say("Making views and pictures", done, len(works))
-    here = len(due) <= _FEW and all((w.facts.bytes or 0) <= _LARGE for w in due)
+    here = len(due) <= _FEW and all(w.bytes <= _LARGE for w in due)
     for work, answer in crew.each(make, asked(), here=here):
         if isinstance(answer, Lost):
-            lost = Fault(answer.why.rstrip("."))
-            answer = {"copy": lost, "view": lost, "picture": lost}
+            answer = dict.fromkeys(_lacking(work), Fault(answer.why.rstrip(".")))
         faults[work.id] = answer
         for fault in answer.values():
             if work.host and fault.code in _UNANSWERED:
@@ -141,13 +149,14 @@ def _fill(
     return faults
 
 
-def _lacks(work: Work) -> bool:
-    """Whether the cache lacks something of what is wanted."""
-    return (
-        (work.copies and kept_copy(work) is None)
-        or (work.views and kept_view(work) is None)
-        or (work.pictures and kept_picture(work) is None)
-    )
+def _lacking(work: Work) -> Iterator[str]:
+    """What of that which is wanted the cache lacks."""
+    if work.copies and kept_copy(work) is None:
+        yield "copy"
+    if work.views and kept_view(work) is None:
+        yield "view"
+    if work.pictures and kept_picture(work) is None:
+        yield "picture"
 
 
 def _why_not_offered(record: Record) -> str:

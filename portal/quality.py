@@ -125,26 +125,33 @@ def _fields(
 ) -> tuple[FieldQuality, ...]:
     """By field; whether one applies is asked once for each set of technologies."""
     of_set = Counter(technologies for _, technologies in records)
+    asked = {
+        technologies: {
+            name: (field.applies(technologies), field.is_required(technologies))
+            for name, field in schema.fields.items()
+        }
+        for technologies in of_set
+    }
+    terms = {name for name, field in schema.fields.items() if field.type == "term"}
     counts = {name: Counter[str]() for name in schema.fields}
     words = {name: Counter[str]() for name in schema.fields}
-    for name, asked in schema.fields.items():
-        for technologies, n in of_set.items():
-            if asked.applies(technologies):
-                counts[name]["applies"] += n
-                counts[name]["required"] += n * asked.is_required(technologies)
+    for technologies, n in of_set.items():
+        for name, (applies, required) in asked[technologies].items():
+            counts[name]["applies"] += n * applies
+            counts[name]["required"] += n * (applies and required)
     for record, technologies in records:
+        of_technology = asked[technologies]
         for name, values in record.values.items():
-            asked = schema.fields.get(name)
-            if asked is None:
+            if name not in of_technology:
                 continue
+            applies, required = of_technology[name]
             count, known = counts[name], [v for v in values if v.label != UNKNOWN]
-            applies = asked.applies(technologies)
             if known and not applies:  # a value that nobody asks for is one all the same
                 count["applies"] += 1
-                count["required"] += asked.is_required(technologies)
+                count["required"] += required
             count["given"] += bool(known)
             count["said_unknown"] += applies and bool(values) and not known
-            if asked.type == "term":
+            if name in terms:
                 words[name].update({v.label for v in known if not v.id})
     return tuple(
         FieldQuality(

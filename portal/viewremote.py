@@ -35,6 +35,8 @@ MOST_VALUES = 500_000_000
 """What is read of an image, all its levels together, or of a table."""
 _TIMES = 5
 """A view may take so many times as long as a scan: it reads the data too."""
+_MOST_CHUNKS = 200_000
+"""Of one array."""
 _LOOKED_FOR = 256
 """Chunks of a level that are looked for to know whether it has any."""
 _KINDS = ("images", "labels", "points", "shapes", "tables", "table")
@@ -239,7 +241,8 @@ class Near:
     def _levels(self, element: str) -> list[str]:
         """The arrays of an image or labels, the finest first."""
         attributes = self._nodes[element].attributes
-        multiscales: Any = attributes.get("ome", attributes)["multiscales"]
+        ome: Any = attributes.get("ome")
+        multiscales = (ome if isinstance(ome, dict) else attributes)["multiscales"]
         return [f"{element}/{dataset['path']}" for dataset in multiscales[0]["datasets"]]
 
     def _seen(self, facts: StoreFacts) -> Iterator[ElementFacts]:
@@ -253,15 +256,24 @@ class Near:
                 yield element.model_copy(update={"levels": tuple(empty)})
 
     def _has_chunks(self, path: str) -> bool:
-        chunks = list(itertools.islice(self._chunks(path), 1_000_000))
+        """Whether one of a number of chunks is there; where there may be too many, nobody looks."""
+        array = self._nodes[path].array if path in self._nodes else None
+        if array is None or array.expected > _MOST_CHUNKS:
+            return array is not None
+        chunks = list(self._chunks(path))
         some = chunks[:: max(1, len(chunks) // _LOOKED_FOR)]
         return any(self._fetch(some[i : i + CONCURRENT]) for i in range(0, len(some), CONCURRENT))
 
     def _chunks(self, path: str) -> Iterator[str]:
         """The files of an array; where nothing is listed, those that there may be."""
         array = self._nodes[path].array if path in self._nodes else None
-        for index in itertools.product(*map(range, array.counts)) if array else ():
-            chunk = f"{path}/{array.key(index)}" if array else ""
+        if array is None:
+            return
+        if array.expected > _MOST_CHUNKS:
+            what = f"{path} has {array.expected:,} chunks; {_MOST_CHUNKS:,} may be read"
+            raise StoreError("scan-limit", what)
+        for index in itertools.product(*map(range, array.counts)):
+            chunk = f"{path}/{array.key(index)}"
             if not self._files.complete or self._files.size(chunk) is not None:
                 yield chunk
 

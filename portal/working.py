@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from portal.errors import BuildError, UsageError
+from portal.notes import code_version
 
 __all__ = ["Crew", "Lost", "processors", "room"]
 
@@ -217,6 +218,13 @@ def _answered(function: Callable[[Any], Any], item: Any) -> bytes:
     return answer
 
 
+def _as_here(code: str, function: Callable[[T], R], item: T) -> R:
+    """What a worker of a cluster does, if it has the code of who asks."""
+    if code_version() != code:
+        raise BuildError("A worker of the cluster has another version of the portal.")
+    return function(item)
+
+
 class _Cluster:
     """The workers of a dask scheduler. One that dies is noticed by the scheduler, which gives
     its items to others, a few times."""
@@ -244,7 +252,7 @@ class _Cluster:
                     item = next(left)
                 except StopIteration:
                     break
-                future = self._client.submit(function, item, pure=False)
+                future = self._client.submit(_as_here, code_version(), function, item, pure=False)
                 running[future] = item
                 future.add_done_callback(done.put)
             if not running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,20 @@ WEBGL = [
     "--disable-accelerated-2d-canvas",
     "--disable-gpu-compositing",
 ]
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> None:
+    """Tests are shared out between processes by their names, so a name may hold nothing that
+    comes out otherwise in another process: what is packed holds the time, for one."""
+    if isinstance(val, bytes) and not re.fullmatch(rb"[\n -~]*", val):
+        raise TypeError(f"{argname}: bytes that are no text name no test; give an id.")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A set is in another order in each process."""
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        if isinstance(mark.args[1], set | frozenset):
+            raise TypeError(f"{mark.args[0]}: the values are a set; sort it.")
 
 
 @pytest.fixture(scope="session")

@@ -197,14 +197,15 @@ class TestDamagedCache:
     ) -> None:
         """One file of each product, of the notes, and of whatever else is kept, is damaged."""
         chance = random.Random(round_)
-        kept = [p for p in sorted((portal / ".portal" / "cache").iterdir())]
+        kept = sorted((portal / ".portal" / "cache").iterdir())
         for i, one in enumerate(kept):
             files = [one] if one.is_file() else [p for p in sorted(one.rglob("*")) if p.is_file()]
             file = chance.choice([p for p in files if p.stat().st_size])
             damage(file, DAMAGES[(2 * round_ + i) % len(DAMAGES)], chance)
         assert len(kept) > 6
         assert differing(built(portal), versions[1].site) == []
-        assert differing(built(portal), versions[1].site) == []
+        if round_ == 1:  # and what was mended stays so
+            assert differing(built(portal), versions[1].site) == []
 
     def test_what_another_version_of_the_code_has_made_is_not_used(
         self, versions: Versions, tmp_path: Path, local_stores: Path
@@ -387,7 +388,7 @@ class TestRandomKills:
     ) -> None:
         chance = random.Random(f"{SEED} {run}")
         what = chance.choice([*seconds, "build"])
-        print(f"\n{run}: {what},", end=" ")
+        print(f"\nseed {SEED}, {run}: {what},", end=" ")
         if "build" in what:
             self.builds(what, versions, tmp_path / "portal", local_stores, chance, seconds[what])
         elif what == "publish to S3":

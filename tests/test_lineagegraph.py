@@ -35,7 +35,7 @@ def title(id_: str) -> str:
 def test_parents_and_children_are_followed_both_ways():
     records = kin(a=(), b=("a",), c=("b",), d=("c",), other=())
     graph = of("b", records)
-    assert {n.label: n.level for n in graph.nodes if n.label != "Curation"} == {
+    assert {n.label: n.level for n in graph.nodes if n.role != "curation"} == {
         title("a"): -1, title("b"): 0, title("c"): 1, title("d"): 2,
     }  # fmt: skip
     assert {(title("a"), title("b")), (title("b"), title("c")), (title("c"), title("d"))} < edges(
@@ -45,7 +45,9 @@ def test_parents_and_children_are_followed_both_ways():
 
 def test_a_circle_of_artifacts_ends():
     graph = of("a", kin(a=("b",), b=("a",)))
-    assert sorted(n.label for n in graph.nodes) == sorted([title("a"), title("b"), "Curation"])
+    assert sorted(n.label for n in graph.nodes) == sorted(
+        [title("a"), title("b"), "nothing declared"]
+    )
     assert len(text_of(graph)) < 1000
 
 
@@ -64,13 +66,13 @@ def test_source_curation_view_and_successor_stand_in_it():
     )
     graph = lineage_of(this, family_of([this, record("brain-2", title="Brain two")]))
     assert edges(graph) == {
-        ("data.example.org", "Curation"),
-        ("Curation", this.title),
+        ("data.example.org", "3 declared, 1 from the store"),
+        ("3 declared, 1 from the store", this.title),
         (this.title, "Copy for the web"),
         (this.title, "Brain two"),
     }
     by_label = {n.label: n for n in graph.nodes}
-    assert by_label["Curation"].note == "3 declared, 1 from the store"
+    assert by_label["3 declared, 1 from the store"].role == "curation"
     assert by_label["Brain two"].role == "takes its place"
     assert by_label["Brain two"].href == "datasets/brain-2/"
 
@@ -102,7 +104,7 @@ def text_of(graph: Graph) -> str:
 def test_the_terminal_shows_both_directions_and_no_markup_of_others():
     records = [*kin(b=("a",)), plain_record("a", title="[red]A[/red]")]
     shown = text_of(of("b", records))
-    assert re.search(r"From\n.*curation: Curation", shown)
+    assert re.search(r"From\n.*curation: nothing declared", shown)
     assert "made from this: [red]A[/red]" in shown
 
 

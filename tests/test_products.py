@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,16 @@ from typing import Any
 import pytest
 
 from portal import products
-from portal.build import BuildReport, build_site
-from portal.config import Remote, load_config
+from portal.build import build_site, scan_all
+from portal.cache import Cache
+from portal.config import load_config
+from portal.errors import BuildError
 from portal.manifest import read_manifest
-from portal.published import is_published
+from portal.products import make_products
 from portal.record import Record
 from portal.rescan import rescan
 from portal.serve import start
+from portal.working import Crew
 from tests import view_stores, workingkit
 from tests.faultyserver import Server, serving
 from tests.publishkit import free_ports
@@ -57,12 +59,19 @@ class Portal:
         found = rescan(config, read_manifest(config), "all", scanned="2026-05-01T00:00:00+00:00")
         assert {r.outcome for r in found} <= {"new", "same", "changed"}
 
-    def build(self, **options: Any) -> BuildReport:
-        return build_site(load_config(self.root / "site_config.yaml"), self.out, **options)
+    def build(self, **options: Any) -> None:
+        """The whole site."""
+        build_site(load_config(self.root / "site_config.yaml"), self.out, **options)
 
-    def record(self, id_: str) -> Record:
-        text = (self.out / "datasets" / id_ / "artifact.json").read_bytes()
-        return Record.model_validate_json(text)
+    def make(self, *, jobs: int = 1, offline: bool = False) -> dict[str, Record]:
+        """What is made for the artifacts alone, in an empty folder; the records by id."""
+        shutil.rmtree(self.out, ignore_errors=True)
+        config = load_config(self.root / "site_config.yaml")
+        cache = Cache(self.root / ".portal" / "cache")
+        with Crew(jobs) as crew:
+            artifacts = scan_all(read_manifest(config), config, lambda *_: None, crew=crew)
+            made = make_products(artifacts, config, cache, self.out, crew, offline=offline)
+        return {r.id: r for r in made}
 
     def forget(self) -> None:
         """As if nothing had been built before."""
@@ -104,7 +113,7 @@ def test_processes_make_the_same_bytes_as_one(
     portal.build(jobs=2)
     spread = tree(portal.out)
     assert {f"data/spots/{n}" for n in ("files.json", "spots.zarr/zarr.json")} <= spread.keys()
-    assert portal.record("only_points").products.picture
+    assert sum(n.endswith("-640.webp") or "picture-640" in n for n in spread) == 2
     portal.forget()
     portal.build(jobs=1)
     alone = tree(portal.out)
@@ -119,37 +128,44 @@ def test_a_store_that_kills_its_process_is_a_problem_of_its_artifact(
     monkeypatch.setattr(products, "make", workingkit.make_or_die)
     for id_, name in (("deadly", "floats"), ("sound", "rgb")):
         portal.entry(id_, f"../{view_stores.write(name, portal.root).name}")
-    report = portal.build(jobs=2)
-    assert portal.record("sound").products.view.shows == "copy"
-    dead = portal.record("deadly").products
-    assert dead.picture is None
-    assert str(dead.view.reason).startswith("The view could not be made: The process that")
-    found = {(p.where, p.code) for p in report.problems if p.severity == "warning"}
-    assert found >= {("deadly", "view-failed"), ("deadly", "picture-failed")}
+    records = portal.make(jobs=2)
+    assert records["sound"].products.view.shows == "copy"
+    assert records["deadly"].products.picture is None
+    reason = str(records["deadly"].products.view.reason)
+    assert reason.startswith("The view could not be made: The process that")
+    told = {p.code for p in records["deadly"].problems if p.severity == "warning"}
+    assert told >= {"view-failed", "picture-failed"}
     monkeypatch.undo()
-    portal.build()
-    assert portal.record("deadly").products.view.shows == "copy"
+    assert portal.make()["deadly"].products.view.shows == "copy"
 
 
 def test_what_is_cached_is_not_worked_on(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
     portal.entry("a", f"../{view_stores.write('rgb', portal.root).name}")
-    portal.build()
+    portal.make()
     before = view(portal.out, "a")
     monkeypatch.setattr(products, "make", None)
-    portal.build()
+    portal.make()
     assert view(portal.out, "a") == before
 
 
 def test_a_cache_with_a_hole_is_mended(portal: Portal) -> None:
+    portal.configure("data: {publish: copy}\n")
     portal.entry("a", f"../{view_stores.write('rgb', portal.root).name}")
-    portal.build()
-    before = view(portal.out, "a")
+    portal.make()
+    before = tree(portal.out)
     cache = portal.root / ".portal" / "cache"
-    chunk = next(cache.glob("*/view.zarr/images/tissue/0/c/0/0/0"))
-    chunk.unlink()  # the site, which shares the file, keeps its own name for it
+    for name in ("*/view.zarr/images/tissue/0/c/0/0/0", "*/copy/a.zarr/images/tissue/s0/zarr.json"):
+        next(cache.glob(name)).unlink()
     next(cache.glob("*/picture.json")).write_text("{")
-    portal.build()
-    assert view(portal.out, "a") == before
+    portal.make()
+    assert tree(portal.out) == before
+
+
+def test_a_cache_that_not_all_see_is_told(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    portal.entry("a", f"../{view_stores.write('rgb', portal.root).name}")
+    monkeypatch.setattr(products, "make", lambda work: {})
+    with pytest.raises(BuildError, match="must see the same files"):
+        portal.make()
 
 
 # stores elsewhere
@@ -174,55 +190,39 @@ def far(portal: Portal, server: Server, *names: str) -> None:
 class TestElsewhere:
     def test_the_view_is_that_of_the_same_store_here(self, portal: Portal, server: Server) -> None:
         far(portal, server, "spots")
-        portal.build()
+        assert portal.make()["spots"].products.view.shows == "copy"
         made = view(portal.out, "spots")
-        assert portal.record("spots").products.view.shows == "copy"
         assert len(made) > 30
         assert "vitessce.json" in made
         shutil.copytree(server.root / "spots.zarr", portal.root / "spots.zarr")
         portal.entry("spots", "../spots.zarr")
-        portal.build()
+        portal.make()
         assert view(portal.out, "spots") == made
 
     def test_what_is_cached_needs_no_network(self, portal: Portal, server: Server) -> None:
         far(portal, server, "rgb")
-        portal.build()
+        portal.make()
         made = view(portal.out, "rgb")
         server.again()
-        portal.build()
+        portal.make()
         assert server.seen == []
         assert view(portal.out, "rgb") == made
-
-    def test_a_zip_is_drawn_without_being_read_as_a_whole(
-        self, portal: Portal, server: Server
-    ) -> None:
-        store = view_stores.write("several_regions", portal.root)
-        with zipfile.ZipFile(server.root / "a.zarr.zip", "w") as packed:
-            for file in sorted(p for p in store.rglob("*") if p.is_file()):
-                packed.write(file, file.relative_to(store).as_posix())
-        portal.entry("here", f"../{store.name}")
-        portal.entry("there", f"{server.url}a.zarr.zip")
-        portal.scan()
-        portal.build()
-        here, there = view(portal.out, "here"), view(portal.out, "there")
-        assert there == {n.replace("/here/", "/there/"): _named(b) for n, b in here.items()}
 
     def test_a_server_that_does_not_answer_is_asked_once(
         self, portal: Portal, server: Server
     ) -> None:
         far(portal, server, "rgb", "spots", "floats")
         server.again(fault=lambda path, n: 429)
-        report = portal.build()
+        records = portal.make()
         assert {path.partition("/")[0] for _, path in server.seen} == {"floats.zarr"}
-        for id_ in ("rgb", "spots", "floats"):
-            reason = portal.record(id_).products.view.reason
-            assert reason == "Not rendered yet: the server 127.0.0.1 asks to come back later (429)."
-            assert "Not rendered yet" in (portal.out / f"datasets/{id_}/index.html").read_text()
-        told = [(p.where, p.code, p.severity) for p in report.problems if p.code == "remote-busy"]
-        assert told == [(id_, "remote-busy", "info") for id_ in ("floats", "rgb", "spots")]
+        for record in records.values():
+            why = "Not rendered yet: the server 127.0.0.1 asks to come back later (429)."
+            assert record.products.view.reason == why
+            (problem,) = [p for p in record.problems if p.code == "remote-busy"]
+            assert (problem.severity, problem.what) == ("info", why)
+            assert record.validation_status == "pass"
         server.again(fault=lambda path, n: None)
-        portal.build()
-        assert portal.record("rgb").products.view.shows == "copy"
+        assert portal.make()["rgb"].products.view.shows == "copy"
 
     def test_a_store_that_has_changed_is_not_mixed_with_its_scan(
         self, portal: Portal, server: Server
@@ -230,25 +230,21 @@ class TestElsewhere:
         far(portal, server, "rgb")
         document = server.root / "rgb.zarr" / "zarr.json"
         document.write_text(document.read_text() + " ")
-        report = portal.build()
-        assert portal.record("rgb").products.view.reason == (
-            "Not rendered yet: the store has changed since its scan."
-        )
-        (problem,) = [p for p in report.problems if p.code == "scan-drift"]
+        record = portal.make()["rgb"]
+        why = "Not rendered yet: the store has changed since its scan."
+        assert record.products.view.reason == why
+        (problem,) = [p for p in record.problems if p.code == "scan-drift"]
         assert (problem.severity, problem.remedy) == ("warning", "Run `portal scan`.")
         portal.scan()
-        portal.build()
-        assert portal.record("rgb").products.view.shows == "copy"
+        assert portal.make()["rgb"].products.view.shows == "copy"
 
     def test_offline_nobody_is_asked(self, portal: Portal, server: Server) -> None:
         portal.configure(f"base_url: {server.url}\n")
         far(portal, server, "rgb")
-        report = portal.build(offline=True)
+        record = portal.make(offline=True)["rgb"]
         assert server.seen == []
-        assert portal.record("rgb").products.view.reason == (
-            "Not rendered yet: this build asks no server."
-        )
-        assert [p for p in report.problems if p.severity != "info"] == []
+        assert record.products.view.reason == "Not rendered yet: this build asks no server."
+        assert record.problems == ()
 
     def test_the_original_is_shown_at_the_address_for_viewers(
         self, portal: Portal, server: Server
@@ -258,67 +254,25 @@ class TestElsewhere:
             "viewer: {mode: original, origins: ['https://proxy.example.org'], "
             f"rewrite: {{'{server.url}': 'https://proxy.example.org/?u='}}}}\n"
         )
-        portal.build()
-        found = portal.record("rgb").products
+        found = portal.make()["rgb"].products
         address = "https://proxy.example.org/?u=rgb.zarr"
         assert (found.view.shows, found.view.store) == ("original", address)
         config = json.loads((portal.out / "datasets/rgb/vitessce.json").read_text())
         assert {f["url"] for d in config["datasets"] for f in d["files"]} == {address}
         assert found.picture
 
-
-def _named(content: bytes) -> bytes:
-    return content.replace(b"data/here/", b"data/there/").replace(b'"here"', b'"there"')
-
-
-# the site as it was published
-
-
-class TestPublished:
-    @pytest.fixture
-    def site(self, portal: Portal, server: Server) -> Iterator[str]:
-        """A published site with the view of a store elsewhere; the cache is lost since."""
+    def test_a_view_is_taken_from_the_published_site(
+        self, portal: Portal, server: Server, tmp_path: Path
+    ) -> None:
         (port,) = free_ports(1)
         portal.configure(f"base_url: http://127.0.0.1:{port}/\n")
         far(portal, server, "spots")
         portal.build()
-        public = portal.root / "public"
+        public = tmp_path / "public"
         shutil.copytree(portal.out, public)
         portal.forget()
         server.again()
-        with start(public, port=port) as address:
-            yield address
-
-    def test_a_view_is_taken_from_there(self, portal: Portal, server: Server, site: str) -> None:
-        portal.build()
+        with start(public, port=port):
+            portal.build()
         assert server.seen == []
-        assert tree(portal.out) == tree(portal.root / "public")
-
-    @pytest.mark.parametrize("harm", ["chunk", "longer", "outside", "large", "no JSON"])
-    def test_of_a_damaged_one_nothing_is_taken(
-        self, portal: Portal, server: Server, site: str, harm: str
-    ) -> None:
-        folder = portal.root / "public" / "data" / "spots"
-        before = view(portal.root / "public", "spots")
-        (listed,) = folder.glob("view-*.json")
-        (chunk,) = folder.glob("view-*.zarr/images/tissue/0/c/0/0/0")
-        told, content = json.loads(listed.read_text()), bytearray(chunk.read_bytes())
-        if harm == "chunk":
-            content[100] ^= 1
-        elif harm == "longer":
-            content += b"more"
-        elif harm == "outside":
-            told["files"]["../../../escaped"] = 4
-        elif harm == "large":
-            told["files"]["images/tissue/0/c/0/0/0"] = 10**12
-        chunk.write_bytes(content)
-        listed.write_text("{" if harm == "no JSON" else json.dumps(told))
-        portal.build()
-        assert server.seen
-        assert not list(portal.root.rglob("escaped"))
-        assert view(portal.out, "spots") == before
-
-
-def test_one_request_tells_that_nothing_is_published(server: Server) -> None:
-    assert not is_published(server.url, Remote(allow_private=True))
-    assert [path for _, path in server.seen] == ["build.json"]
+        assert tree(portal.out) == tree(public)

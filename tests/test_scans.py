@@ -158,7 +158,11 @@ class TestFiles:
         with pytest.raises(ScanBroken, match=re.escape(words)):
             read_scan(tmp_path, "a")
 
-    @pytest.mark.parametrize("damage", [b"", b"no gzip", gzip.compress(b'["other"]', mtime=0)])
+    @pytest.mark.parametrize(
+        "damage",
+        [b"", b"no gzip", gzip.compress(b'["other"]')],
+        ids=["empty", "other", "another list"],
+    )
     def test_a_list_with_another_content_is_none(
         self, panel: Maker, tmp_path: Path, damage: bytes
     ) -> None:

@@ -121,6 +121,7 @@ class TestRange:
             ("bytes=-9999", CHUNK, "0-2047"),
             ("bytes=2040-9999", CHUNK[2040:], "2040-2047"),
         ],
+        ids=["the start", "to the end", "the end", "more than there is", "beyond the end"],
     )
     def test_a_range(self, site: str, asked: str, expected: bytes, where: str) -> None:
         reply = get(site, self.PATH, Range=asked)

@@ -201,7 +201,7 @@ def test_a_cluster_makes_the_same_site_though_a_worker_is_killed(
     root = tmp_path / "portal"
     (root / "data_manifest").mkdir(parents=True)
     (root / "site_config.yaml").write_text("title: Small\ndata: {publish: copy}\n")
-    for name in ("spots", "only_points", "rgb", "several_regions", "only_table"):
+    for name in ("spots", "only_points", "rgb", "several_regions"):
         view_stores.write(name, root)
         entry = f"title: {name}\nsource: ../{name}.zarr\n"
         (root / "data_manifest" / f"{name}.yaml").write_text(entry)
@@ -214,12 +214,12 @@ def test_a_cluster_makes_the_same_site_though_a_worker_is_killed(
             workers[0].send_signal(signal.SIGKILL)
 
     spread = build_site(config, root / "site", dask=address, progress=kill_one)
-    assert shown == [(1, 5)]
+    assert shown == [(1, 4)]
     assert workers[0].wait(5) == -signal.SIGKILL
     assert workers[1].poll() is None
     assert not [p for p in spread.problems if p.code.endswith("-failed")]
     far = tree(root / "site")
-    assert sum(n.endswith("vitessce.json") for n in far) == 5
+    assert sum(n.endswith("vitessce.json") for n in far) == 4
     for left in [root / ".portal", *root.glob("site"), *root.glob(".site*")]:
         subprocess.run(["rm", "-rf", str(left)], check=True)
     build_site(config, root / "site", jobs=1)

@@ -65,7 +65,7 @@ def test_all_faults_are_told_at_once_with_their_lines(tmp_path):
         ("title: !!python/object/apply:os.system [ls]\n", "yaml-tag", 1),
         ("title: &a x\nfree: {y: *a}\n", "yaml-alias", 1),
         ("? [a, b]\n: c\n", "yaml-key", 1),
-        (b"title: \xff\xfe\n", "file-not-utf8", 1),
+        pytest.param(b"title: \xff\xfe\n", "file-not-utf8", 1, id="not UTF-8"),
     ],
 )
 def test_hostile_yaml_is_refused_with_a_line(tmp_path, text, code, line):

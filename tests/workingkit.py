@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from portal import making
+from portal import making, scanning
 from portal.errors import BuildError
+from portal.facts import StoreFacts
+from portal.scan import scan_store
 
 
 def where(item: Any) -> tuple[int, bool]:
@@ -67,3 +69,10 @@ def make_or_die(work: making.Work) -> dict[str, making.Fault]:
     if work.id == "deadly":
         die(work)
     return making.make(work)
+
+
+def scan_or_die(store: scanning.ToScan) -> StoreFacts:
+    """A scan, but not of the store `s1`."""
+    if store.id == "s1":
+        die(store)
+    return scan_store(store.path, name=store.id)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from portal.build import build_site
 from portal.config import load_config
+from portal.facts import StoreFacts
+from portal.scan import scan_store
+from portal.scans import Scan, write_scan
+from tests.stores import sound
 
 WORDS = ["brain", "lung", "Lungs", "kidney", "cerebellum", "no such thing", "unknown", "heart"]
 ENTRY = """\
@@ -28,6 +33,7 @@ class Curator:
 
     def __init__(self, root: Path, seed: int) -> None:
         self.root, self.random, self.n = root, random.Random(seed), 0
+        self.scans = dict(_scans(root.parent / f"{root.name} stores"))
         (root / "data_manifest").mkdir()
         (root / "site_config.yaml").write_text("title: Small\n")
         (root / "data_manifest/collections.yaml").write_text(
@@ -74,6 +80,46 @@ class Curator:
         path.unlink()
         return f"remove {path.stem}"
 
+    def rescan(self) -> str:
+        """A store elsewhere is scanned, for the first time or again."""
+        path = self.random.choice(self.entries)
+        address = f"https://data.example.org/{path.stem}.zarr"
+        text = self.text().replace("collections", f"source: {address}\ncollections")
+        path.write_text(text)
+        name = self.random.choice([*self.scans])
+        scan = Scan(address, "2026-05-01T10:00:00+00:00", 9, 999, self.scans[name])
+        write_scan(self.root / "data_manifest", path.stem, scan)
+        return f"scan {path.stem}: {name}"
+
+    def lose_list(self) -> str:
+        lists = sorted(self.root.glob("data_manifest/scans/lists/*"))
+        if lists:
+            self.random.choice(lists).unlink()
+        return "lose a list"
+
+    def derive(self) -> str:
+        child, parent = self.random.sample(self.entries, 2)
+        text = "".join(x for x in child.open() if not x.startswith("derived_from"))
+        child.write_text(f"{text}derived_from: [{parent.stem}]\n")
+        return f"derive {child.stem} from {parent.stem}"
+
+    def vandalise(self) -> str:
+        """Somebody edits the finished site by hand."""
+        every = sorted((self.root / "site").rglob("*.*"))
+        files = [p for p in every if p.is_file() and p.name != "build.json"]
+        if not files:
+            return "nothing to vandalise"
+        path = self.random.choice(files)
+        what = self.random.choice(["edit", "remove", "folder"])
+        if what == "edit":
+            path.write_text("edited by hand")
+        else:
+            path.unlink()
+        if what == "folder":
+            path.mkdir()
+            (path / "x.html").write_text("mine")
+        return f"{what} {path.name}"
+
     def break_one(self) -> str:
         path = self.random.choice(self.entries)
         path.write_text("titel: x\n")
@@ -104,12 +150,23 @@ class Curator:
 
     def change(self) -> str:
         kinds = [self.add, self.edit, self.edit, self.rename, self.remove, self.break_one]
-        kinds += [self.configure, self.reschema, self.retemplate]
+        kinds += [self.configure, self.reschema, self.retemplate, self.rescan, self.rescan]
+        kinds += [self.lose_list, self.derive, self.vandalise, self.vandalise]
         return self.random.choice(kinds)()
 
 
+def _scans(folder: Path) -> Iterator[tuple[str, StoreFacts]]:
+    """What scans find in a store without genes and in two that share a panel."""
+    yield "small", scan_store(sound(folder / "small.zarr").root, name="s")
+    for n_obs in (2, 3):
+        maker = sound(folder / f"panel-{n_obs}.zarr")
+        maker.table("genes", genes=[f"ENSG{i:011}" for i in range(300)], n_obs=n_obs)
+        maker.consolidate()
+        yield f"panel {n_obs}", scan_store(maker.root, name="s")
+
+
 def built(root: Path, out: Path) -> dict[str, bytes]:
-    build_site(load_config(root / "site_config.yaml"), out)
+    build_site(load_config(root / "site_config.yaml"), out, offline=True)
     return {
         p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()
     }

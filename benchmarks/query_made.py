@@ -7,6 +7,7 @@ other. Titles have the tissue, an author of some thousand, and made words.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from benchmarks.query_cases import FEATURES, LISTS
 from benchmarks.search_vocabulary import Term, made_words, surnames, vocabularies
 from portal.build import build_site
 from portal.config import load_config
+from portal.ontology import load_ontology
 
 __all__ = ["made_rows", "make_site"]
 
@@ -80,8 +82,9 @@ def made_rows(n: int) -> list[dict[str, Any]]:
 def _terms(name: str) -> list[Term]:
     _, terms, named = vocabularies()[name]
     found = [t for t in terms[:named] if (t.id or "").startswith(_ONTOLOGIES[name])]
-    # Terms of one label would be told apart by their ids alone, which no table shows.
-    return [t for t in found if f"({t.id})" not in t.label]
+    # The peer keeps one term of a name, and tables show no ids.
+    called = Counter(term.label for id_ in (o := load_ontology()) if (term := o.term(id_)))
+    return [t for t in found if called[t.label] == 1]
 
 
 def _draw(rng: np.random.Generator, choices: list[Any], n: int) -> list[Any]:

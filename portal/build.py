@@ -85,8 +85,9 @@ def build_site(
 
     With `strict`, a problem of severity error stops the build before anything is replaced; the
     report then has `pages == 0`. Stores are worked on by `jobs` processes, or by the workers of
-    the scheduler at the address `dask`; with `offline` no store elsewhere is asked for. Raises BuildError where the machine fails (disk full, another
-    build at work) and UsageError where `out` is not ours to replace.
+    the scheduler at the address `dask`; with `offline` no store elsewhere is asked for. Raises
+    BuildError where the machine fails (disk full, another build at work) and UsageError where
+    `out` is not ours to replace.
     """
     started = time.monotonic()
     say = progress or (lambda what, done, total: None)

@@ -398,6 +398,18 @@ def build(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say why each artifact's page was made again.")
     ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes that work on stores, else as many as fit.")
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Work on stores in a dask cluster that sees the same files."
+        ),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no server for stores elsewhere.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Build the site: whole, or not at all."""
@@ -409,7 +421,9 @@ def build(
     if base_url is not None:
         site = with_base_url(site, base_url)
     with progress(not as_json) as say:
-        report = build_site(site, out, strict=strict, progress=say)
+        report = build_site(
+            site, out, strict=strict, progress=say, jobs=jobs, dask=dask, offline=offline
+        )
     stopped = report.pages == 0
     if as_json:
         _print_json(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import shutil
 from collections.abc import Iterable
 from typing import Literal
 
@@ -27,6 +28,7 @@ __all__ = [
     "UsageError",
     "did_you_mean",
     "is_machine_fault",
+    "reason",
     "worst",
 ]
 
@@ -91,6 +93,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if 0 < len(options) <= 24:
         return f"Known: {', '.join(options)}."
     return ""
+
+
+def reason(e: BaseException) -> str:
+    """Why something failed, in a few words; of many files that could not be copied, the first."""
+    if isinstance(e, shutil.Error) and e.args and isinstance(e.args[0], list):
+        _, target, why = e.args[0][0]
+        return f"{target}: {why}"
+    if isinstance(e, OSError) and e.strerror:
+        return f"{e.filename}: {e.strerror}" if e.filename else e.strerror
+    return str(e) or type(e).__name__
 
 
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}

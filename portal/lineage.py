@@ -228,7 +228,8 @@ def things_of(source: Any) -> tuple[Thing, ...]:
         kind = type(source).__name__
         raise UsageError(f"An input is an artifact, a record, tiles or a path, not {kind}.")
     portal: Any = getattr(source, "source", None)
-    page = portal.address(f"datasets/{record.id}/") if getattr(portal, "is_remote", False) else None
+    remote = getattr(portal, "is_remote", False)
+    page = f"{portal.address(f'datasets/{record.id}')}/" if remote else None
     facts = record.facts
     return (
         Thing(

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from portal.errors import BuildError
+from portal.errors import BuildError, reason
 
 __all__ = ["alone", "recover", "replace"]
 
@@ -27,8 +27,12 @@ _RENAME_EXCHANGE = 2
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Let only one build or publishing at a time work on `folder`. Raises BuildError."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = folder.with_name(f".{folder.name}.lock").open("w")
+    except OSError as e:
+        raise BuildError(f"Nothing can be written beside {folder}: {reason(e)}.") from e
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -94,4 +98,6 @@ def _exchange(a: Path, b: Path) -> bool:
     code = ctypes.get_errno()
     if code in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
         return False
+    if code == errno.EBUSY:
+        raise OSError(code, "it is a mount, which nothing can take the place of", str(b))
     raise OSError(code, os.strerror(code), str(b))

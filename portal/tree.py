@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from portal.notes import Notes, digest
@@ -23,6 +24,16 @@ __all__ = ["Tree"]
 
 _Kept = tuple[str, int, int]
 """What a file was made from, its bytes, and when it was written in nanoseconds."""
+
+
+@dataclass(frozen=True)
+class _Ledger:
+    """What a build noted of a site: whether all its links held, what it was made from."""
+
+    sound: bool = False
+    files: Mapping[str, _Kept] = field(default_factory=dict)
+    names: Sequence[str] = ()
+    """Of all files, also those that are not kept."""
 
 
 class Tree:
@@ -35,13 +46,8 @@ class Tree:
         self.site = site if site and site.is_dir() else None
         self._notes = notes
         self._there = dict(_files(root))
-        self._before, sound = self._ledger(root)
-        self._in_site: dict[str, _Kept] = {}
-        self._former = set(self._there)
-        if self.site and not self._before:
-            self._in_site, sound = self._ledger(self.site)
-            self._former.update(name for name, _ in _files(self.site))
-        self._sound = sound
+        self._before = self._ledger(root)
+        self._in_site = self._ledger(self.site) if self.site else _Ledger()
         self._now: dict[str, _Kept] = {}
         self._bytes: dict[str, int] = {}
 
@@ -56,13 +62,15 @@ class Tree:
 
         Asked when all files are in place.
         """
-        return self._sound and not any(
-            name not in self._bytes and not name.startswith("search/") for name in self._former
+        return all(
+            ledger.sound and all(n in self._bytes or n.startswith("search/") for n in ledger.names)
+            for ledger in (self._before, self._in_site)
+            if ledger.files
         )
 
     def keep(self, name: str, key: str) -> bool:
         """Whether the file is there, made from `key`; else it has to be written."""
-        found = self._before.get(name)
+        found = self._before.files.get(name)
         if found and found[0] == key and self._there.get(name) == found[1:]:
             self._seen(name, found)
             return True
@@ -90,7 +98,9 @@ class Tree:
             os.unlink(os.path.join(self.root, name))
             self._remove_empty(os.path.dirname(name))
         if self._notes is not None:
-            self._notes.put(_place(self.root), json.dumps([sound, self._now]).encode())
+            others = [name for name in self._bytes if name not in self._now]
+            ledger = [sound, self._now, others]
+            self._notes.put(_place(self.root), json.dumps(ledger).encode())
 
     def _remove_empty(self, folder: str) -> None:
         while folder:
@@ -100,16 +110,17 @@ class Tree:
                 return
             folder = os.path.dirname(folder)
 
-    def _ledger(self, root: Path) -> tuple[dict[str, _Kept], bool]:
+    def _ledger(self, root: Path) -> _Ledger:
         """What a former build noted of the folder that `root` is now, wherever it was then."""
         kept = self._notes.get(_place(root)) if self._notes else None
         if kept is None:
-            return {}, False
-        sound, files = json.loads(kept)
-        return {name: (key, size, time) for name, (key, size, time) in files.items()}, sound
+            return _Ledger()
+        sound, files, others = json.loads(kept)
+        known = {name: (key, size, time) for name, (key, size, time) in files.items()}
+        return _Ledger(sound, known, [*known, *others])
 
     def _linked(self, name: str, key: str) -> bool:
-        found = self._in_site.get(name)
+        found = self._in_site.files.get(name)
         if self.site is None or not found or found[0] != key:
             return False
         source = os.path.join(self.site, name)

@@ -198,10 +198,12 @@ class Near:
         except (OSError, pa.ArrowException) as error:
             if is_machine_fault(error):
                 raise
-            self._fetch([path])  # no server for ranges: then the whole, as small as it may be
+            (self.folder / path).unlink(missing_ok=True)
+            self._fetch([path])  # a server without ranges, or no Parquet: then the whole
 
     def _copy_columns(self, path: str, element: ElementFacts) -> None:
         """A Parquet file with some of the columns. Raises _TooLarge, OSError, ArrowException."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         size = self._files.size(path) or 0
@@ -213,21 +215,15 @@ class Near:
         if sum(c.total_compressed_size for c in used) > MOST_BYTES // 2:
             raise _TooLarge
         source = pq.ParquetFile(_Ranges(self._files, path, size), metadata=footer)
-        kept = source.schema_arrow.metadata or {}
-        # What is said of an index that points do not need would be missed.
-        kept = kept if element.kind == "shapes" else None
+        whole = source.schema_arrow
+        # What is said of an index, which points do not need, would be missed there.
+        kept = whole.metadata if element.kind == "shapes" else None
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        writer = None
-        try:
+        schema = pa.schema([whole.field(name) for name in names], kept)
+        with source, pq.ParquetWriter(target, schema) as writer:
             for i in range(source.num_row_groups):
-                table = source.read_row_group(i, columns=names).replace_schema_metadata(kept)
-                writer = writer or pq.ParquetWriter(target, table.schema)
-                writer.write_table(table)
-        finally:
-            if writer is not None:
-                writer.close()
-            source.close()
+                writer.write_table(source.read_row_group(i, columns=names))
 
     def _footer(self, path: str, size: int) -> bytes:
         end = self._files.read_range(path, max(0, size - 8), min(8, size))

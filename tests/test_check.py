@@ -177,7 +177,7 @@ FIELDS = st.sampled_from(
 COMMENTS = st.sampled_from(["", "  # why", "   # 'quoted': {odd}", " "])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.dictionaries(FIELDS, st.tuples(SCALARS, COMMENTS), min_size=1),
     st.sampled_from(["\n", "\r\n"]),

@@ -211,7 +211,7 @@ def rows_of(key: str) -> list[tuple[str, str | None, str]]:
     return [row for row in rows() if key in row]
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(NAMES, st.sampled_from([None, HUMAN, MOUSE, RAT]))
 def test_a_check_agrees_with_looking_through_the_table(names, organism):
     found = check_genes(names, organism)
@@ -254,7 +254,7 @@ def test_a_name_may_be_of_many_genes_and_of_none():
     assert find_gene(unnamed[0]) == [Gene(*unnamed)]
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=30))
 def test_find_and_suggest_take_any_text(text):
     find_gene(text)

@@ -650,7 +650,7 @@ LONG = {
 def test_a_hundred_kilobytes_in_one_value_cost_little_and_make_short_messages(what):
     RESOLVER.ontology.find("lung")
     start = time.process_time()
-    for name in FIELDS:
+    for name in FIELDS.keys() - {"assay", "cell_type", "stage", "ancestry", "sex"}:  # as "organism"
         for item in (LONG[what], Term.model_construct(id="", label=LONG[what], written="")):
             found = resolve(item, name)
             assert all(len(f.what) + len(f.remedy) < 2500 for f in found.faults)

@@ -397,7 +397,9 @@ def generated_docs(manifest: Manifest) -> dict[str, str]:
 
     return {
         "docs/columns.md": "# Columns of the catalog\n\n"
-        "`catalog/catalog.parquet` has one row an artifact; `.ndjson` and `.csv` hold the same.\n\n"
+        "`catalog/catalog.parquet` has one row an artifact; `.ndjson` and `.csv` hold the same. "
+        "[A query](python/query.md) from Python may name each of them, and so may "
+        "[SQL](python/sql.md).\n\n"
         f"| column | type | meaning |\n| --- | --- | --- |\n{columns}\n",
         "docs/problems.md": "# Problems\n\nWhat `portal check` and a build can find, by code.\n\n"
         f"## In entries, the schema and the config\n\n{codes(curation_codes.CODES)}\n"

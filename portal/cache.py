@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["Cache", "link_tree"]
+__all__ = ["Cache", "link_file", "link_tree"]
 
 _MONTH = 30 * 24 * 3600
 
@@ -69,10 +69,11 @@ class Cache:
 def link_tree(source: Path, target: Path) -> None:
     """Put the files of `source` at `target`: hard links where the file system can, else copies."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(source, target, copy_function=_link, dirs_exist_ok=True)
+    shutil.copytree(source, target, copy_function=link_file, dirs_exist_ok=True)
 
 
-def _link(source: str, target: str) -> None:
+def link_file(source: str | Path, target: str | Path) -> None:
+    """Put one file at `target`: a hard link where the file system can, else a copy."""
     try:
         os.link(source, target)
     except OSError:

@@ -18,17 +18,21 @@ from dataclasses import dataclass, field
 from functools import cache as cache_once
 from functools import cached_property
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
+from portal import __version__
 from portal.cache import Cache
 from portal.config import Remote
 from portal.copying import publish_copy
+from portal.derivation import Code, Thing
 from portal.errors import BuildError, is_machine_fault
 from portal.facts import StoreFacts
+from portal.lineage import CRATE, track
 from portal.published import content_digest, fetch_view
 from portal.record import Picture, PublishedCopy
 from portal.scans import ScanBroken, read_scan
@@ -47,6 +51,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+_DRAWN_WITH = ("spatialdata", "anndata", "zarr", "scikit-image", "pillow", "numpy")
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,11 @@ class ViewMade(BaseModel):
     digest: str = ""
     """Of its content: the address changes with it, so that no browser mixes two stores."""
     reason: str = ""
+
+    @property
+    def crate(self) -> Path:
+        """Where it is told what it was made from; there is none of a view that was fetched."""
+        return self.path.parent / CRATE
 
 
 def make(work: Work) -> dict[str, Fault]:
@@ -198,7 +208,10 @@ def kept_view(work: Work, *, make: bool = False) -> ViewMade | None:
             work.published, work.id, work.name, folder, work.max_store_bytes, work.remote
         ):
             return
-        (folder / "view.json").write_text(json.dumps(_drawn(work, folder / "view.zarr")), "utf-8")
+        made = _drawn(work, folder / "view.zarr")
+        (folder / "view.json").write_text(json.dumps(made), "utf-8")
+        if made.get("digest") and find_spec("rocrate"):
+            _tell_lineage(work, folder / "view.zarr", made["digest"])
 
     def read(folder: Path) -> ViewMade:
         stored = json.loads((folder / "view.json").read_bytes())
@@ -232,6 +245,18 @@ def _drawn(work: Work, view: Path) -> dict[str, Any]:
         "files": made.files,
         "digest": content_digest(view),
     }
+
+
+def _tell_lineage(work: Work, view: Path, digest: str) -> None:
+    """Write beside the view store what it was made from, and with what."""
+    track(
+        view,
+        [Thing(name=work.id, artifact=work.id, fingerprint=work.known().fingerprint)],
+        {"max_store_bytes": work.max_store_bytes},
+        code=Code(name="spatialdata-portal", version=__version__),
+        name=f"view-{digest}.zarr",
+        packages={name: version(name) for name in _DRAWN_WITH},
+    )
 
 
 def kept_picture(work: Work, *, make: bool = False) -> tuple[Path, Picture | None] | None:
@@ -317,6 +342,6 @@ def code_that_draws() -> str:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         if path.stem.startswith(("view", "preview", "colors", "scan", "store", "facts")):
             digest.update(path.read_bytes())
-    for package in ("spatialdata", "anndata", "zarr", "scikit-image", "pillow", "numpy"):
+    for package in _DRAWN_WITH:
         digest.update(f"{package} {version(package)}\n".encode())
     return digest.hexdigest()

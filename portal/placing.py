@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from portal.cache import link_tree
+from portal.cache import link_file, link_tree
 from portal.config import SiteConfig
 from portal.entry import Entry
 from portal.errors import BuildError, Problem
@@ -199,6 +199,8 @@ class _Placing:
             return View(reason="There is no room left on this site for what the view would read.")
         folder = self.site / "data" / self.work.id
         link_tree(made.path, folder / f"view-{made.digest}.zarr")
+        if made.crate.is_file():
+            link_file(made.crate, folder / made.crate.name)
         if self.work.host:
             told = made.model_dump(include={"digest", "hints", "left_out", "coordinate_system"})
             text = listing(made.path, told)

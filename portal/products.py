@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from portal.cache import Cache
 from portal.config import SiteConfig
@@ -91,7 +90,7 @@ def _work(artifact: Artifact, config: SiteConfig, cache: Cache, budget: Budget, 
     return Work(
         id=record.id,
         source=source.absolute() if source else artifact.entry.source or "",
-        state=f"{facts.fingerprint} {facts.state}" if facts else _fingerprint(record, store),
+        state=f"{facts.fingerprint} {facts.state}" if facts else store["fingerprint"],
         bytes=store["bytes"] or 0,
         facts=facts or config.manifest_dir.absolute(),
         cache=cache.root.absolute(),
@@ -103,11 +102,6 @@ def _work(artifact: Artifact, config: SiteConfig, cache: Cache, budget: Budget, 
         remote=config.remote,
         code=code,
     )
-
-
-def _fingerprint(record: Record, store: dict[str, Any]) -> str:
-    """Of a store elsewhere; a record of a former build is not read as a whole for it."""
-    return store.get("fingerprint") or (record.facts.fingerprint if record.facts else "")
 
 
 def _fill(

@@ -229,4 +229,6 @@ _NOTHING: Any = object()
 def store_of(record: Record) -> dict[str, Any] | None:
     """What the build must know of a store before it works on it; None where none was scanned."""
     facts = record.facts
-    return {"kind": facts.kind, "bytes": facts.bytes} if facts else None
+    if facts is None:
+        return None
+    return {"kind": facts.kind, "bytes": facts.bytes, "fingerprint": facts.fingerprint}

@@ -39,9 +39,13 @@ _RESERVED = {
 _MARKER = re.compile(r"<!--portal:(\w+)-->")
 _TAB = re.compile(r"@@(tab|current):([^@]*)@@")
 _ORDER = (
-    *("index", "using", "searching", "viewing", "columns"),
+    *("index", "using", "searching", "viewing", "python", "columns"),
     *("curators", "curating", "maintainers", "problems", "search-index"),
+    *("query", "search", "describe", "load", "cohorts", "curate", "views", "train", "lineage"),
+    *("sql", "exchange"),
 )
+_FOLDERS = {"python": "From Python"}
+"""What the navigation calls a folder of prose; others are called by their names."""
 _ICON = "assets/images/portal.svg"
 _INLINE_BYTES = 600
 _UNWANTED = re.compile(r"\.map$|/lunr/|/workers/|images/favicon\.png$")
@@ -312,20 +316,32 @@ def _palette(name: str, scheme: str, other: str, icon: str) -> dict[str, object]
 
 def _navigation(source: Path) -> list[object]:
     """Home, Browse, Collections, Docs, the site's own pages, About."""
-
-    def rank(path: Path) -> tuple[int, str]:
-        return (_ORDER.index(path.stem) if path.stem in _ORDER else len(_ORDER), str(path))
-
-    docs = sorted((source / "docs").rglob("*.md"), key=rank)
     own = [p for p in sorted(source.glob("*.md")) if p.stem not in ("index", "about")]
     return [
         {"Home": "index.md"},
         {"Browse": "browse/index.md"},
         {"Collections": "collections/index.md"},
-        {"Docs": [p.relative_to(source).as_posix() for p in docs]},
+        {"Docs": _listing(source / "docs", source)},
         *[p.name for p in own],
         {"About": "about.md"},
     ]
+
+
+def _listing(folder: Path, source: Path) -> list[object]:
+    """The pages of a folder in the navigation, and the folders in it, each with its own."""
+
+    def rank(path: Path) -> tuple[int, str]:
+        return (_ORDER.index(path.stem) if path.stem in _ORDER else len(_ORDER), str(path))
+
+    listed: list[object] = []
+    for path in sorted(folder.iterdir(), key=rank):
+        if path.is_dir() and (inside := _listing(path, source)):
+            listed.append(
+                {_FOLDERS.get(path.name, path.name.replace("-", " ").capitalize()): inside}
+            )
+        elif path.suffix == ".md":
+            listed.append(path.relative_to(source).as_posix())
+    return listed
 
 
 def _run_mkdocs(work: Path) -> None:

@@ -325,8 +325,7 @@ class Near:
 
     def _whole(self, path: str) -> bytes:
         """A file that is not kept: there may be many."""
-        body, _ = self._files._origin.get(path, self._files._taker(path))
-        return body
+        return self._files.fetch(path)
 
     def _write(self, path: str, content: bytes) -> None:
         file = self.folder / path

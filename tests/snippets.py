@@ -32,10 +32,15 @@ def run_page(folder: str, blocks: list[list[str]]) -> list[list[str]]:
     path.write_text("\n".join(code for language, code in blocks if language == "python"), "utf-8")
     sys.modules["__main__"].__file__ = str(path)
     scope: dict[str, Any] = {"__name__": "__main__"}
-    return [
-        run_python(code, scope, str(path)) if language == "python" else run_shell(code)
-        for language, code in blocks
-    ]
+    said = []
+    for language, code in blocks:
+        if language == "sh":
+            said.append(run_shell(code))
+            continue
+        if language == "sql":
+            code = f"import duckdb\nduckdb.sql({code!r})"
+        said.append(run_python(code, scope, str(path)))
+    return said
 
 
 def run_python(code: str, scope: dict[str, Any], path: str) -> list[str]:

@@ -422,6 +422,13 @@ def test_lookup(db: Portal) -> None:
         _ = found.tisue
 
 
+def test_a_site_that_lists_nothing(tmp_path: Path) -> None:
+    nothing = open_portal(site(tmp_path, made()[:0]))
+    assert len(nothing.search("lung")) == 0
+    assert not nothing.search("lung").corrected
+    assert nothing.facets("tissue") == {"tissue": {}}
+
+
 # --- tables
 
 
@@ -439,8 +446,8 @@ def test_tables(db: Portal) -> None:
     assert list(few.index) == hits.ids
     assert list(few.columns) == ["n_obs", "title"]
     assert few["n_obs"].tolist() == [7, 500, 1500]
-    for _ in range(3):  # made anew, then from what is kept
-        whole = hits.to_dataframe()
+    for chosen in (hits, db.filter(n_obs__isnull=False)):  # a few of all, and most of all
+        whole = chosen.to_dataframe().loc[hits.ids]
         assert list(whole.index) == hits.ids
         assert len(whole.columns) > 80
         assert whole["n_obs"].tolist() == [7, 500, 1500]
@@ -529,6 +536,7 @@ db = open_portal({str(folder)!r})
 hits = db.filter(tissue='lung', n_obs__gt=100, collection='atlas').search('section')
 assert len(hits) == 2 and hits.ids and hits.order_by('-n_obs').first().title == 'Section 2'
 repr(hits), hits.facets(), hits._repr_html_(), db.filter(elements='points').ids
+assert hits.to_arrow().num_rows == 2
 heavy = [m for m in ('pandas', 'zarr', 'spatialdata', 'anndata') if m in sys.modules]
 assert not heavy, heavy
 """

@@ -56,6 +56,7 @@ class Catalog:
         if build.search:
             self.index = Index(self._search_file, build.search.removeprefix("search/"))
             dates = [r.column for r in self.index.ranges if r.kind == "date"]
+        self._of_site = [c.column for c in self.index.columns] if self.index else []
         self.tables = Tables(source, build.built_at, dates)
         self._facets: dict[str, Vocabulary] = {}
 
@@ -71,6 +72,7 @@ class Catalog:
 
     @property
     def n(self) -> int:
+        """How many there are."""
         return len(self.places) if self.index is None else self.index.n
 
     @cached_property
@@ -92,7 +94,7 @@ class Catalog:
     @cached_property
     def facets(self) -> list[str]:
         """The columns whose values the site counts; of a catalog alone, all that are chosen from."""
-        return [c.column for c in self.index.columns] if self.index else self.chosen_from
+        return self._of_site if self.index else self.chosen_from
 
     @cached_property
     def chosen_from(self) -> list[str]:
@@ -100,8 +102,12 @@ class Catalog:
         columns = self.tables.catalog.names
         terms = [c.removesuffix("_terms") for c in columns if c.endswith("_terms")]
         lists = [c for c in ("element_kinds", "collections") if c in columns]
-        of_site = [c.column for c in self.index.columns] if self.index else []
-        return list(dict.fromkeys([*of_site, *terms, *lists]))
+        return list(dict.fromkeys([*self._of_site, *terms, *lists]))
+
+    def chooses(self, name: str) -> bool:
+        """Whether a column's values are found by any of their names. Where the index has it, the
+        catalog need not be read for that."""
+        return name in self._of_site or name in self.chosen_from
 
     def facet(self, name: str) -> Vocabulary:
         """A facet's values."""
@@ -136,7 +142,8 @@ class Catalog:
 
         Raises UsageError for a column, an operator or a value that is not there.
         """
-        name, op = split(condition, self.fields)
+        known = condition in self._of_site
+        name, op = (condition, "") if known else split(condition, self.fields)
         name = ALIASES.get(name, name)
         if name in ("elements", "genes"):
             if op:
@@ -145,7 +152,7 @@ class Catalog:
             found = [find(str(item)) for item in _listed(value)]
             combine = np.logical_or if name == "elements" else np.logical_and
             return "", combine.reduce(found) if found else np.zeros(self.n, bool)
-        if op == "" and name in self.chosen_from:
+        if op == "" and self.chooses(name):
             found = [self._with_value(name, item) for item in _listed(value)]
             return name, np.logical_or.reduce(found) if found else np.zeros(self.n, bool)
         return "", self.column(name, terms=op != "").where(op, value)[self.places]
@@ -164,8 +171,8 @@ class Catalog:
 
     def _with_value(self, name: str, value: Any) -> np.ndarray:
         """The rows with a value of a facet, or with what the catalog itself calls so."""
-        names = self.tables.catalog.names
-        if not isinstance(value, str) and value is not None and name in names:
+        said = value is None or isinstance(value, str)
+        if not said and name in self.tables.catalog.names:
             return self.column(name).where("", value)[self.places]
         text = UNKNOWN if value is None else str(value)
         vocabulary = self.facet(name)

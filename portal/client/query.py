@@ -87,6 +87,8 @@ class Hits:
         forgiven where a word is found nowhere: `corrected` says which, `suggestions` what may
         find something where nothing was found. Raises UsageError for a catalog without a site.
         """
+        if not self.catalog.n:  # a site that lists nothing has no index
+            return self
         found = self.catalog.text.find(words)
         if found is None:
             return self
@@ -186,7 +188,7 @@ class Hits:
         counted = Facets()
         for name in columns or self.catalog.facets:
             name = ALIASES.get(name, name)
-            if name not in self.catalog.chosen_from:
+            if not self.catalog.chooses(name):
                 hint = did_you_mean(name, self.catalog.chosen_from)
                 raise UsageError(f"No facet is called `{name}`. {hint}".rstrip())
             vocabulary = self.catalog.facet(name)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "Table", "Tables", "flags_of", "need_pandas", "numbers_of"]
 
+_FEW = 1_000
+"""So few rows take longer with threads than without."""
 _DATES = frozenset(("published_at", "publication_date"))
 
 
@@ -104,7 +106,6 @@ class Tables:
         self.source = source
         self._stamp = stamp
         self._dates = _DATES.union(dates)
-        self._asked = False
         self._others: dict[str, Table] = {}
 
     @cached_property
@@ -145,23 +146,21 @@ class Tables:
             if name not in self.catalog.names:
                 hint = did_you_mean(name, self.catalog.names)
                 raise UsageError(f"The catalog has no column `{name}`. {hint}".rstrip())
-        return self.catalog.arrow(names).take(rows)
+        return self.catalog.arrow(names).take(_array_of(rows))
 
     def frame(self, rows: np.ndarray, columns: Sequence[str] | None) -> pd.DataFrame:
         """The same as pandas has it, by id.
 
-        A few rows of all columns are made anew once; whoever asks again, or for most rows, has
-        the whole catalog made, which then answers in a third of the time.
+        Whoever asks for most rows has the whole catalog made, once: lists take their time.
         """
         need_pandas()
-        if columns is None and (self._asked or len(rows) * 2 > self.catalog.n):
+        if columns is None and len(rows) * 2 > self.catalog.n:
             return self._frame.iloc[rows]
-        self._asked = self._asked or columns is None
-        return self.arrow(rows, columns).to_pandas().set_index("uid")
+        return _by_id(self.arrow(rows, columns))
 
     @cached_property
     def _frame(self) -> pd.DataFrame:
-        return self.catalog.arrow().to_pandas().set_index("uid")
+        return _by_id(self.catalog.arrow())
 
 
 class Row(Mapping[str, Any]):
@@ -199,6 +198,15 @@ def need_pandas() -> Any:
     return pandas
 
 
+def _by_id(table: pa.Table) -> pd.DataFrame:
+    """A table as pandas has it, by id."""
+    import pandas as pd
+
+    frame = table.to_pandas(use_threads=table.num_rows > _FEW)
+    frame.index = pd.Index(frame.pop("uid"))  # `set_index` would copy the rest
+    return frame
+
+
 def _distinct(texts: Sequence[str | None]) -> tuple[list[str], np.ndarray]:
     """The distinct texts, and the place of each among them; -1 for none."""
     places: dict[str | None, int] = {None: -1}
@@ -206,7 +214,16 @@ def _distinct(texts: Sequence[str | None]) -> tuple[list[str], np.ndarray]:
     return [text for text in places if text is not None], np.array(codes, np.int64)
 
 
-# `to_numpy` would import pandas where it is installed: a third of a second.
+# `to_numpy`, and an array of NumPy where pyarrow takes one, would import pandas where it is
+# installed: a third of a second.
+
+
+def _array_of(numbers: np.ndarray) -> Any:
+    """Numbers as Arrow has them."""
+    import pyarrow as pa
+
+    numbers = np.ascontiguousarray(numbers, np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def numbers_of(array: Any) -> np.ndarray:

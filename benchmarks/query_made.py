@@ -83,7 +83,8 @@ def _terms(name: str) -> list[Term]:
     _, terms, named = vocabularies()[name]
     found = [t for t in terms[:named] if (t.id or "").startswith(_ONTOLOGIES[name])]
     # The peer keeps one term of a name, and tables show no ids.
-    called = Counter(term.label for id_ in (o := load_ontology()) if (term := o.term(id_)))
+    ontology = load_ontology()
+    called = Counter(term.label for id_ in ontology if (term := ontology.term(id_)))
     return [t for t in found if called[t.label] == 1]
 
 

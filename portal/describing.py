@@ -63,7 +63,7 @@ def _general_lines(record: Record) -> Iterator[tuple[str, str | None]]:
         yield "store", f"{facts.kind}{container}, zarr v{facts.zarr_format}"
         # Of a store elsewhere neither need be known.
         files = f" in {count(facts.files, 'file')}" if facts.files is not None else ""
-        yield "size", f"{size(facts.bytes)}{files}"
+        yield "size", f"{size(facts.bytes)}{files}" if facts.bytes is not None else "unknown"
         yield "written by", facts.written_by
         yield "fingerprint", facts.fingerprint[:16]
         yield "coordinate systems", ", ".join(facts.coordinate_systems)

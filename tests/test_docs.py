@@ -1,4 +1,4 @@
-"""Every snippet of the documentation runs, and prints what the page says that it prints.
+"""Every snippet of the documentation, and the README's Python, runs and prints what it should.
 
 A page's blocks run in order, in one process, against the site of the default collection, which
 the real server shows at the address that the pages name. What stands under the tab LaminDB runs
@@ -90,19 +90,21 @@ class Block:
 
 @dataclass
 class Page:
-    """What `docs/docs/<name>` shows."""
+    """What a file of Markdown shows; of its blocks those in some `languages` are run."""
 
+    path: Path
     name: str
+    languages: tuple[str, ...]
     blocks: list[Block] = field(default_factory=list)
 
     def snippets(self, side: str) -> list[Block]:
         """Those that run, in order: LaminDB's, or all others."""
-        runs = [b for b in self.blocks if b.language in ("python", "sh", "sql")]
+        runs = [b for b in self.blocks if b.language in self.languages]
         return [b for b in runs if (b.tab == PEER) == (side == PEER)]
 
 
-def read_page(path: Path) -> Page:
-    page = Page(path.relative_to(docs_dir() / "docs").as_posix())
+def read_page(path: Path, name: str, *languages: str) -> Page:
+    page = Page(path, name, languages)
     lines = path.read_text("utf-8").splitlines()
     tab, opened, end = "", None, -1
     for i, line in enumerate(lines):
@@ -128,7 +130,14 @@ def read_page(path: Path) -> Page:
     return page
 
 
-PAGES = [read_page(path) for path in sorted((docs_dir() / "docs").rglob("*.md"))]
+DOCS = docs_dir() / "docs"
+PAGES = [
+    read_page(ROOT / "README.md", "README.md", "python"),
+    *(
+        read_page(path, path.relative_to(DOCS).as_posix(), "python", "sh", "sql")
+        for path in sorted(DOCS.rglob("*.md"))
+    ),
+]
 OURS = [page for page in PAGES if page.snippets("")]
 PEERS = [page for page in PAGES if page.snippets(PEER)]
 
@@ -284,13 +293,13 @@ def check(page: Page, blocks: Sequence[Block], answers: Answers) -> None:
 
 def write(page: Page) -> None:
     """The outputs into the page, which may be another by now."""
-    path = docs_dir() / "docs" / page.name
-    lines = path.read_text("utf-8").splitlines()
-    for block, now in reversed(list(zip(page.blocks, read_page(path).blocks, strict=True))):
+    lines = page.path.read_text("utf-8").splitlines()
+    present = read_page(page.path, page.name).blocks
+    for block, now in reversed(list(zip(page.blocks, present, strict=True))):
         if block.printed is not None:
             first, last = now.output
             lines[first + 1 : last] = indent(plain(block.printed), now.margin).splitlines()
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+    page.path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 @pytest.mark.parametrize("page", OURS, ids=lambda page: page.name)

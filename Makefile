@@ -10,8 +10,11 @@ site: env assets stores ## environment, front end, default collection, finished 
 test: env assets stores env-ml ## all tests; finds a browser by itself
 	tools/browser.sh
 	tools/nginx.sh
-	$(PY) -m pytest -n 2 --dist loadfile $(PYTEST)
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 	cd frontend && npm test --silent
+
+faults: env assets stores ## kills builds and publishings at 50 random moments; FAULTS_SEED repeats them
+	FAULTS_RUNS=$${FAULTS_RUNS:-50} FAULTS_SEED=$${FAULTS_SEED:-$$(date +%s)} $(PY) -m pytest -q -s tests/test_faults.py -k RandomKills
 
 check: env assets ## format, lint, types, front end's types
 	$(VENV)/bin/ruff format --check .
@@ -50,4 +53,4 @@ format: env
 	$(VENV)/bin/ruff check --fix .
 
 clean:
-	rm -rf site .portal stores dist portal/assets frontend/node_modules frontend/.cache
+	rm -rf site .site.* .portal stores dist portal/assets frontend/node_modules frontend/.cache

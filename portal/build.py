@@ -29,7 +29,7 @@ from portal.croissant import croissant_text
 from portal.curate import curate
 from portal.derivation import Derivation
 from portal.entry import Entry
-from portal.errors import BuildError, Problem, UsageError, is_machine_fault
+from portal.errors import BuildError, Problem, UsageError, is_machine_fault, reason
 from portal.facts import StoreFacts
 from portal.jsonschema import entry_json_schema
 from portal.kept import KeptRecord, kept_record, whole
@@ -109,11 +109,10 @@ def build_site(
             replace(staging, out, spare=spare)
             say("Putting the site in place", 1, 1)
         except Exception as e:
-            if not (isinstance(e, BuildError) or is_machine_fault(e)):
+            if not (isinstance(e, BuildError | OSError) or is_machine_fault(e)):
                 raise
-            why = (e.strerror if isinstance(e, OSError) else str(e)) or type(e).__name__
             raise BuildError(
-                f"The build stopped in {out.parent}: {why.rstrip('.')}. "
+                f"The build stopped in {out.parent}: {reason(e).rstrip('.')}. "
                 "The last finished site is untouched."
             ) from e
         finally:
@@ -123,7 +122,8 @@ def build_site(
     return report
 
 
-# What a build works on, what it leaves for the next, what it makes anew: folders beside the site.
+# What a build works on, what it leaves for the next, what it makes anew: folders beside the site,
+# where `.<site>.shell` stays too.
 _BESIDE = ("building", "spare", "fresh")
 
 
@@ -210,7 +210,7 @@ def _build_into(
     say("Writing the catalog", 1, 1)
 
     say("Building the shell", 0, 1)
-    work = config.root / ".portal" / "shell"
+    work = former.with_name(f".{former.name}.shell")
     shell = build_shell(config, site, work, generated=generated_docs(manifest), search=True)
     say("Building the shell", 1, 1)
     say("Writing pages", 0, 1)

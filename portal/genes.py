@@ -11,7 +11,7 @@ import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -76,8 +76,14 @@ def check_genes(names: Iterable[str], organism: str | None = None) -> GeneCheck 
     rat's symbols are spelt as a mouse's, a monkey's as ours. None where it is neither human nor
     mouse, where both know as many, and where fewer than half of the names are genes.
     """
+    return _checked(tuple(name for name in names if name), organism)
+
+
+@lru_cache(maxsize=64)
+def _checked(names: tuple[str, ...], organism: str | None) -> GeneCheck | None:
+    """Artifacts of one platform have the same list: it is looked up once."""
     pc = _compute()
-    asked = _array([name for name in names if name])
+    asked = _array(names)
     genes = asked.filter(pc.invert(pc.match_substring_regex(asked, _CONTROL)))
     ids = pc.replace_substring_regex(genes, _ID, r"\1")
     known = {o: pc.is_in(ids, value_set=_names(o)) for o in (HUMAN, MOUSE)}

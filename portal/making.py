@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
-from portal import __version__
+from portal import __version__, copying
 from portal.cache import Cache
 from portal.config import Remote
 from portal.copying import publish_copy
@@ -197,7 +197,14 @@ def kept_copy(work: Work, *, make: bool = False) -> tuple[Path, PublishedCopy] |
         _check_size(folder / "copy", copy.bytes + listed, copy.files + 1)
         return folder / "copy", copy
 
-    return _kept(work, ("copied", work.id, work.state), fill if make else None, read)
+    key = ("copied", work.id, work.state, _code_that_copies())
+    return _kept(work, key, fill if make else None, read)
+
+
+@cache_once
+def _code_that_copies() -> str:
+    """A hash of the module that writes a copy and its list of files."""
+    return hashlib.sha256(Path(copying.__file__).read_bytes()).hexdigest()
 
 
 def kept_view(work: Work, *, make: bool = False) -> ViewMade | None:

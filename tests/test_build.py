@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -273,25 +272,6 @@ def command(portal: Path, *more: str) -> list[str]:
         str(portal / "site"),
         *more,
     ]
-
-
-@pytest.mark.parametrize("seconds", [0.2, 0.6, 1.2, 1.8, 2.4, 3.0])
-def test_a_killed_build_leaves_the_last_site_or_the_new_one(portal, seconds):
-    build(portal)
-    old = tree(portal / "site")
-    (portal / "data_manifest" / "b.yaml").write_text(ENTRY.format(title="B"))
-    process = subprocess.Popen(
-        command(portal), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
-    time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    now = tree(portal / "site")
-    whole = (portal / "site" / "datasets" / "b" / "index.html").is_file()
-    assert whole or now == old
-    build(portal)
-    assert (portal / "site" / "datasets" / "b" / "index.html").is_file()
-    assert leftovers(portal) == []
 
 
 def test_a_full_disk_says_so_and_leaves_the_last_site(portal):

@@ -52,3 +52,34 @@ def test_a_tree_is_linked_not_copied(tmp_path):
     (tmp_path / "a" / "b" / "x").write_text("1")
     link_tree(tmp_path / "a", tmp_path / "out" / "a")
     assert (tmp_path / "out/a/b/x").stat().st_ino == (tmp_path / "a/b/x").stat().st_ino
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda f: (f / "in" / "x").write_text("2"),
+        lambda f: (f / "in" / "x").unlink(),
+        lambda f: (f / "in" / "y").write_text("1"),
+        lambda f: (f / ".seal.json").write_text("[]"),
+    ],
+    ids=["other content", "gone", "one too many", "no seal"],
+)
+def test_a_folder_that_is_not_as_it_was_made_is_made_again(tmp_path, harm):
+    def make(folder):
+        (folder / "in").mkdir()
+        (folder / "in" / "x").write_text("1")
+
+    cache = Cache(tmp_path)
+    folder = cache.folder("a", make=make)
+    harm(folder)
+    assert cache.find("a") is None
+    assert cache.folder("a", make=make) == folder
+    assert [p.name for p in (folder / "in").iterdir()] == ["x"]
+    assert (folder / "in" / "x").read_text() == "1"
+
+
+def test_a_restored_folder_has_other_times_and_is_whole(tmp_path):
+    cache = Cache(tmp_path)
+    folder = cache.folder("a", make=lambda f: (f / "x").write_text("1"))
+    os.utime(folder / "x", (1, 1))
+    assert cache.find("a") == folder

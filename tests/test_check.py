@@ -335,7 +335,7 @@ def test_every_code_has_a_meaning():
     pattern = re.compile(r'(?:code=|Fault\(\s*|_problem\(\s*|_tell\(\s*)"([a-z]+(?:-[a-z0-9]+)+)"')
     told = {
         code
-        for path in (ROOT / "portal").glob("*.py")
+        for path in (ROOT / "portal").rglob("*.py")
         for code in pattern.findall(path.read_text("utf-8"))
     }
     assert len(told) > 50

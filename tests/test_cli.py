@@ -33,7 +33,7 @@ def test_init_build_and_describe_are_a_portal(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "1 artifacts" in done.stdout
     done = run("describe", "example", cwd=tmp_path)
-    assert "Mus musculus (NCBITaxon:10090)" in done.stdout
+    assert "Mus musculus NCBITaxon:10090" in done.stdout
 
 
 def test_init_overwrites_nothing(tmp_path):

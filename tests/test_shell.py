@@ -43,6 +43,15 @@ def test_prose_is_built_and_blank_pages_stay_behind(site: tuple[Path, Shell]) ->
     assert not list(out.rglob("*search*.js"))
 
 
+def test_pages_in_a_folder_stand_together_in_the_navigation(site: tuple[Path, Shell]) -> None:
+    out, _ = site
+    page = (out / "docs" / "using" / "index.html").read_text("utf-8")
+    titles = [" ".join(t.split()) for t in re.findall(r'md-ellipsis">([^<]*)<', page)]
+    start = titles.index("From Python")
+    pages = ["From Python", "Query by metadata", "Search and look up", "Describe", "Load"]
+    assert [t for t in titles[start + 1 :] if t][: len(pages)] == pages
+
+
 def test_there_is_a_shell_for_each_depth_and_the_404_page(site: tuple[Path, Shell]) -> None:
     _, shell = site
     assert sorted(shell.pages) == [-1, *range(DEPTHS)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Row", "Table", "Tables", "flags_of", "need_pandas", "numbers_of"]
 
 _FEW = 1_000
-"""So few rows take longer with threads than without."""
+"""A table of so few rows is made in some milliseconds, which threads only delay."""
 _DATES = frozenset(("published_at", "publication_date"))
 
 
@@ -151,10 +151,11 @@ class Tables:
     def frame(self, rows: np.ndarray, columns: Sequence[str] | None) -> pd.DataFrame:
         """The same as pandas has it, by id.
 
-        Whoever asks for most rows has the whole catalog made, once: lists take their time.
+        Whoever asks for most rows has the whole catalog made, once: lists take their time. One
+        that is small is made whole for any rows.
         """
         need_pandas()
-        if columns is None and len(rows) * 2 > self.catalog.n:
+        if columns is None and self.catalog.n <= max(_FEW, 2 * len(rows)):
             return self._frame.iloc[rows]
         return _by_id(self.arrow(rows, columns))
 
@@ -202,8 +203,8 @@ def _by_id(table: pa.Table) -> pd.DataFrame:
     """A table as pandas has it, by id."""
     import pandas as pd
 
-    frame = table.to_pandas(use_threads=table.num_rows > _FEW)
-    frame.index = pd.Index(frame.pop("uid"))  # `set_index` would copy the rest
+    frame = table.drop_columns(["uid"]).to_pandas(use_threads=table.num_rows > _FEW)
+    frame.index = pd.Index(table["uid"].to_pandas(), name="uid")
     return frame
 
 

@@ -1,0 +1,1 @@
+"""The commands, a module a subject. `portal.cli` tells which there are, and in which order."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FEATURES", "LISTS", "QUESTIONS", "Answers", "Question", "run"]
+__all__ = ["FEATURES", "LISTS", "QUESTIONS", "Answers", "Question", "main"]
 
 FEATURES = (
     *("organism", "tissue", "disease", "assay", "technology"),
@@ -72,7 +71,14 @@ Answers = dict[str, Callable[[Any], Any]]
 features, or None where the answer has none."""
 
 
-def run(start: Callable[[], Answers], out: Path, question: Question, values: list[Any]) -> None:
+def main(start: Callable[[], Answers]) -> None:
+    """The program of either side: `OUT QUESTION VALUES`, the values as JSON."""
+    out, name, values = sys.argv[-3:]
+    question = next(q for q in QUESTIONS if q.name == name)
+    _run(start, Path(out), question, json.loads(values))
+
+
+def _run(start: Callable[[], Answers], out: Path, question: Question, values: list[Any]) -> None:
     """Ask one question in this process, and write what it took to `out`, in ms, and the rows.
 
     `PORTAL_ASKED_AT` is when the process was started, by the clock of the machine. What is
@@ -91,14 +97,13 @@ def run(start: Callable[[], Answers], out: Path, question: Question, values: lis
         if len(times) == 1:
             whole, first, text = _clock(since), answer, told.getvalue()
     rows = {} if first is None else answers["rows"](first)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     found = {
         "start": started,
         "whole": whole,
         "calls": times,
         "rows": rows,
         "text": text,
-        "peak_mb": peak,
+        "peak_mb": _peak(),
     }
     out.write_text(json.dumps(found))
 
@@ -108,11 +113,11 @@ def _clock(since: float) -> list[float]:
     return [1000 * (time.time() - since), 1000 * time.process_time()]
 
 
-def asked(name: str) -> Question:
-    return next(q for q in QUESTIONS if q.name == name)
+def _peak() -> float:
+    """The most memory that this process had, MB; 0 where the system does not tell.
 
-
-def main(start: Callable[[], Answers]) -> None:
-    """`OUT QUESTION VALUES`, the values as JSON."""
-    out, name, values = sys.argv[-3:]
-    run(start, Path(out), asked(name), json.loads(values))
+    `resource` would tell that of the process which started it, where that is more.
+    """
+    status = Path("/proc/self/status")
+    told = status.read_text() if status.is_file() else ""
+    return next((int(line.split()[1]) / 1e3 for line in told.splitlines() if "VmHWM" in line), 0)

@@ -103,9 +103,7 @@ def fill(rows: list[dict[str, Any]]) -> None:
     first = []
     for row in rows[:ONE_BY_ONE]:
         artifact = _artifact(row).save()
-        values = {
-            name: _each(labels.get(name), value) for name, value in row["features"].items()
-        }
+        values = {name: _each(labels.get(name), value) for name, value in row["features"].items()}
         artifact.features.add_values(values)
         first.append(artifact)
     others = rows[ONE_BY_ONE:]
@@ -173,10 +171,7 @@ def _link(
     feature = ln.Feature.get(name=name)
     if labels is None:
         numbers = ln.models.JsonValue.objects.bulk_create(
-            [
-                ln.models.JsonValue(feature=feature, value=value, hash=None)
-                for value in values
-            ],
+            [ln.models.JsonValue(feature=feature, value=value, hash=None) for value in values],
             batch_size=500,
         )
         pairs = zip(artifacts, numbers, strict=True)
@@ -184,9 +179,11 @@ def _link(
         rows = [link(artifact_id=a.id, jsonvalue_id=v.id) for a, v in pairs]
     else:
         several = (value if name in LISTS else [value] for value in values)
-        pairs = [(a, _each(labels, v)) for a, vs in zip(artifacts, several, strict=True) for v in vs]
+        pairs = [
+            (a, _each(labels, v)) for a, vs in zip(artifacts, several, strict=True) for v in vs
+        ]
         related = type(pairs[0][1]).__name__
-        link = getattr(type(pairs[0][1]).artifacts, "through")
+        link = type(pairs[0][1]).artifacts.through
         target = f"{related.lower()}_id"
         rows = [
             link(**{"artifact_id": a.id, target: label.id, "feature_id": feature.id})

@@ -44,7 +44,7 @@ _ORDER = (
     *("query", "search", "describe", "load", "cohorts", "curate", "views", "train", "lineage"),
     *("sql", "exchange"),
 )
-_FOLDERS = {"python": "From Python"}
+_FOLDERS = {"python": "Python"}
 """What the navigation calls a folder of prose; others are called by their names."""
 _ICON = "assets/images/portal.svg"
 _INLINE_BYTES = 600
@@ -288,7 +288,7 @@ def _settings(
             {"tables": {"use_align_attribute": True}},
             {"toc": {"permalink": True}},
             "pymdownx.details",
-            "pymdownx.highlight",
+            {"pymdownx.highlight": {"pygments_lang_class": True}},
             "pymdownx.superfences",
             {"pymdownx.tabbed": {"alternate_style": True}},
         ],

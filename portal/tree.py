@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from portal.notes import Notes, digest
+from portal.notes import Notes, code_version, digest
 
 __all__ = ["Tree"]
 
@@ -182,4 +182,4 @@ def _state(path: str) -> tuple[int, int]:
 def _place(root: Path) -> str:
     """Names the folder itself, which keeps its inode when it is renamed."""
     stat = root.stat()
-    return digest("tree", str(stat.st_dev), str(stat.st_ino))
+    return digest("tree", code_version(), str(stat.st_dev), str(stat.st_ino))

@@ -230,7 +230,13 @@ def links_of(out: Path, base_path: str = "") -> list[tuple[str, str]]:
             )
             name = os.path.relpath(target.resolve(), out.resolve()) + "/"
             if name.startswith(made_elsewhere) or name.endswith(
-                ("artifact.json/", "croissant.json/", "entry.schema.json/", "vitessce.json/", ".webp/")
+                (
+                    "artifact.json/",
+                    "croissant.json/",
+                    "entry.schema.json/",
+                    "vitessce.json/",
+                    ".webp/",
+                )
             ):
                 continue
             if not (target / "index.html").is_file():

@@ -47,7 +47,7 @@ def test_pages_in_a_folder_stand_together_in_the_navigation(site: tuple[Path, Sh
     out, _ = site
     page = (out / "docs" / "using" / "index.html").read_text("utf-8")
     titles = [" ".join(t.split()) for t in re.findall(r'md-ellipsis">([^<]*)<', page)]
-    start = titles.index("From Python")
+    start = titles.index("Python")
     pages = ["From Python", "Query by metadata", "Search and look up", "Describe", "Load"]
     assert [t for t in titles[start + 1 :] if t][: len(pages)] == pages
 

@@ -42,6 +42,7 @@ class Vocabulary:
         self.shown = list(range(len(column.terms)) if shown is None else shown)
         """The terms that a list of the facet's values has."""
         self._known: dict[str, np.ndarray | None] = {}
+        self._known_below: dict[str, np.ndarray | None] = {}
 
     @cached_property
     def whole(self) -> TermColumn:
@@ -57,22 +58,9 @@ class Vocabulary:
     def rows_below(self, text: str) -> np.ndarray | None:
         """The same by the ontology: None where it has no such term for this facet, else those
         that lie below one, which may be no rows at all."""
-        from portal.ontology import load_ontology
-
-        ontology, ids = load_ontology(), self.column.terms.ids
-        prefixes = {id_.partition(":")[0] for id_ in ids if ":" in id_}
-        if self.column.kind != "term":
-            return None
-        for name in _ways(text):
-            terms = {t.id for t in ontology.find(name) if not prefixes or t.ontology in prefixes}
-            if terms:
-                below = [
-                    number
-                    for number, id_ in enumerate(ids)
-                    if id_ and (id_ in terms or not terms.isdisjoint(ontology.all_above(id_)))
-                ]
-                return self.column.having(below)
-        return None
+        if text not in self._known_below:
+            self._known_below[text] = self._rows_below(text)
+        return self._known_below[text]
 
     @cached_property
     def names(self) -> list[str]:
@@ -98,6 +86,24 @@ class Vocabulary:
                 return self.column.having([number])
             if found := self._synonyms.get(_same(name)):
                 return self.whole.having(found)
+        return None
+
+    def _rows_below(self, text: str) -> np.ndarray | None:
+        if self.column.kind != "term":
+            return None
+        from portal.ontology import load_ontology
+
+        ontology, ids = load_ontology(), self.column.terms.ids
+        prefixes = {id_.partition(":")[0] for id_ in ids if ":" in id_}
+        for name in _ways(text):
+            terms = {t.id for t in ontology.find(name) if not prefixes or t.ontology in prefixes}
+            if terms:
+                below = [
+                    number
+                    for number, id_ in enumerate(ids)
+                    if id_ and (id_ in terms or not terms.isdisjoint(ontology.all_above(id_)))
+                ]
+                return self.column.having(below)
         return None
 
     def _listed(self, text: str) -> int | None:

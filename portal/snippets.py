@@ -45,7 +45,7 @@ def snippets_of(record: Record, base_url: str) -> list[Snippet]:
         verb = "fetch and unpack" if ".zarr.zip" in fetch else "fetch"
         first = f"# {verb} the store first: see Command line"
     texts = {
-        ("py", "Python"): _python(record, index, first),
+        ("py", "Python"): _python(record, base_url, bool(fetch)),
         ("r", "R"): _r(record, index, first),
         ("sql", "SQL"): f"-- DuckDB reads the catalogue where it lies\n"
         f"SELECT uid, title, technology, tissue, n_obs, zarr_url\n"
@@ -57,31 +57,29 @@ def snippets_of(record: Record, base_url: str) -> list[Snippet]:
     return [Snippet(key, label, _highlight(text)) for (key, label), text in texts.items()]
 
 
-def _python(record: Record, index: str, first: str) -> str:
-    lines = []
-    if first:
-        lines += [
-            "import spatialdata",
-            "",
-            first,
-            f"sdata = spatialdata.read_zarr({json.dumps(f'{record.id}.zarr')})",
-        ]
+def _python(record: Record, base_url: str, can_load: bool) -> str:
+    """The portal's own client; the catalog is a Parquet file for whoever has it not."""
+    site = json.dumps(base_url or "https://example.org/")
+    note = "" if base_url else "  # the address of this site"
+    lines = [
+        '# pip install "spatialdata-portal[build]"',
+        "import portal",
+        "",
+        f"db = portal.open({site}){note}",
+        f"artifact = db.get({json.dumps(record.id)})",
+        "artifact.describe()",
+    ]
+    if can_load:
+        lines += ["", "sdata = artifact.load()  # fetched once, then kept"]
         if record.default_table:
-            n = (
-                f"{record.n_obs:,} × {record.n_features:,}"
-                if record.n_obs and record.n_features
-                else ""
-            )
-            lines.append(
-                f"sdata[{json.dumps(record.default_table, ensure_ascii=False)}]"
-                f"{f'  # AnnData, {n}' if n else ''}"
-            )
-        lines += ["", ""]
+            known = record.n_obs and record.n_features
+            n = f"  # AnnData, {record.n_obs:,} × {record.n_features:,}" if known else ""
+            lines.append(f"sdata[{json.dumps(record.default_table, ensure_ascii=False)}]{n}")
     lines += [
+        "",
         "import pandas as pd",
         "",
-        f"catalog = pd.read_parquet({json.dumps(index)})",
-        f'catalog[catalog["uid"] == {json.dumps(record.id)}]',
+        f"catalog = pd.read_parquet({json.dumps(f'{base_url}catalog/catalog.parquet')})",
     ]
     return "\n".join(lines)
 

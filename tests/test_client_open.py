@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,7 @@ from portal.client.site import Portal
 from portal.errors import PortalError, UsageError
 from portal.record import Record, Value
 from portal.serve import start
+from portal.snippets import snippets_of
 from tests.clientkit import site
 from tests.faultyserver import serving
 from tests.sitekit import config, plain_record, record
@@ -166,3 +170,16 @@ def test_a_site_without_artifacts(tmp_path: Path) -> None:
     assert db.facets()["tissue"] == {}
     assert "0 artifacts" in repr(db)
     assert "<table>" in db._repr_html_()
+
+
+def test_the_page_s_python_runs_as_it_stands(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    snippets = snippets_of(made()[1], address)
+    (python,) = [unescape(re.sub(r"</?[sib]>", "", s.code)) for s in snippets if s.key == "py"]
+    assert "load()" not in python  # nobody says where its store is
+    names: dict[str, Any] = {}
+    exec(python, names)
+    assert "Artifact a a" in capsys.readouterr().out
+    assert names["artifact"].n_obs == 10
+    assert len(names["catalog"]) == 4

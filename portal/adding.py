@@ -15,6 +15,7 @@ from portal.config import SiteConfig
 from portal.curate import curate
 from portal.entry import ID, Entry
 from portal.errors import Problem, ProblemsError, UsageError
+from portal.lineage import parents_of
 from portal.manifest import RESERVED, read_manifest, source_path
 from portal.record import UNKNOWN, Record, Value
 from portal.scan_codes import printable
@@ -48,7 +49,8 @@ class Added:
 
 
 def add_store(store: Path, config: SiteConfig, *, id_: str | None = None, title: str = "") -> Added:
-    """Scan a store and write its entry into the manifest.
+    """Scan a store and write its entry into the manifest; what it was made from too, where a crate
+    of `portal.track` beside it says so.
 
     Raises UsageError where there is no store, the id can't be one or is taken, or the store lies
     outside the folders that the portal may read, ProblemsError where it is no store that can be
@@ -90,6 +92,8 @@ def add_store(store: Path, config: SiteConfig, *, id_: str | None = None, title:
     record = curate(entry, facts, manifest.schema_)
     source = source_of(store, path.parent)
     text = entry_text(record, manifest.schema_, source=source, certain_title=bool(title))
+    if parents := parents_of(store, {e.id for e in manifest.entries}):
+        text += f"derived_from: [{', '.join(parents)}]\n"
     write_new(path, text)
     problems = tuple(
         p for p in record.problems if p.code not in ("required-missing", "term-without-id")

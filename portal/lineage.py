@@ -22,21 +22,16 @@ from datetime import datetime
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from portal import __version__
 from portal.derivation import Code, Derivation, Environment, Parameter, Thing
 from portal.errors import PortalError, Problem, UsageError
 from portal.lineagecrate import crate_document, derivations_in, is_ours
 
-if TYPE_CHECKING:
-    from portal.adding import Added
-    from portal.config import SiteConfig
-
 __all__ = [
     "CRATE",
     "Run",
-    "add_derived",
     "loaded_packages",
     "parents_of",
     "read_crates",
@@ -139,11 +134,16 @@ def read_lineage(where: Path | str) -> tuple[Derivation, ...]:
 
 
 def parents_of(store: Path, known: Collection[str]) -> list[str]:
-    """Which of the `known` artifacts a store was made from, as the crate beside it says."""
+    """Which of the `known` artifacts a store was made from, as the crate beside it says.
+
+    A crate that another program wrote, or that can't be read, says nothing of it.
+    """
     beside = store.absolute().parent / CRATE
-    if not beside.is_file():
+    try:
+        told = read_lineage(beside) if beside.is_file() else ()
+    except PortalError:
         return []
-    made = (d for d in read_lineage(beside) if d.output.name == store.name)
+    made = (d for d in told if d.output.name == store.name)
     ids = (thing.artifact for d in made for thing in d.inputs)
     return list(dict.fromkeys(id_ for id_ in ids if id_ and id_ in known))
 
@@ -175,28 +175,6 @@ def read_crates(
                 )
             )
     return tuple(found), problems
-
-
-def add_derived(
-    store: Path, config: SiteConfig, *, id_: str | None = None, title: str = ""
-) -> Added:
-    """`portal add` for a derived store: its entry says in `derived_from` what it was made from.
-
-    Raises what `portal.adding.add_store` raises, and UsageError where no crate beside the store
-    names an artifact of this portal; nothing is written then.
-    """
-    from dataclasses import replace
-
-    from portal.adding import add_store
-    from portal.manifest import read_manifest
-
-    parents = parents_of(store, {e.id for e in read_manifest(config).entries})
-    if not parents:
-        raise UsageError(f"No {CRATE} beside {store} names an artifact of this portal.")
-    added = add_store(store, config, id_=id_, title=title)
-    text = f"{added.text}derived_from: [{', '.join(parents)}]\n"
-    added.path.write_text(text, "utf-8", newline="\n")
-    return replace(added, text=text)
 
 
 def thing_of(path: Path | str) -> Thing:

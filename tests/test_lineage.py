@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from portal.adding import add_store
 from portal.config import load_config
 from portal.derivation import Thing
 from portal.errors import PortalError, UsageError
 from portal.lineage import (
     CRATE,
-    add_derived,
     parents_of,
     read_crates,
     read_lineage,
@@ -237,15 +237,19 @@ def test_a_derived_store_joins_the_manifest_under_what_it_was_made_from(portal):
     store = portal / "derived" / "cells.zarr"
     sound(store)
     config = load_config(portal / "site_config.yaml")
-    with pytest.raises(UsageError, match="names an artifact of this portal"):
-        add_derived(store, config)
     track(store, [record(), record("elsewhere"), record()])
     assert parents_of(store, {"brain-1"}) == ["brain-1"]
-    added = add_derived(store, config, title="Cells")
+    added = add_store(store, config, title="Cells")
     assert added.path.read_text().endswith("derived_from: [brain-1]\n")
     manifest = read_manifest(config)
     assert {e.id: e.derived_from for e in manifest.entries} == {"brain-1": [], "cells": ["brain-1"]}
     assert not [p for p in manifest.problems if p.severity == "error"]
+
+
+def test_a_crate_of_others_says_nothing_of_a_store(portal):
+    sound(portal / "cells.zarr")
+    (portal / "ro-crate-metadata.json").write_text('{"@graph": 3}')
+    assert parents_of(portal / "cells.zarr", {"brain-1"}) == []
 
 
 def test_a_store_without_a_crate_has_no_parents(portal):

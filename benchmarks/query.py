@@ -26,6 +26,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -71,6 +72,7 @@ def main() -> None:
     )
     parser.add_argument("--sizes", default="", help="other numbers of artifacts")
     options = parser.parse_args()
+    logging.disable(logging.WARNING)
     usual = "1000" if options.quick else "1000,10000"
     sizes = [int(n) for n in (options.sizes or usual).split(",")]
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -87,7 +87,7 @@ def _run(start: Callable[[], Answers], out: Path, question: Question, values: li
     since = float(os.environ["PORTAL_ASKED_AT"])
     answers = start()
     started = _clock(since)
-    times, answer = [], None
+    times, whole, first, text = [], started, None, ""
     for value in values:
         wall, cpu = time.perf_counter(), time.process_time()
         with redirect_stdout(io.StringIO()) as told:

@@ -96,7 +96,10 @@ def sizes() -> dict[str, float]:
 
 def partial_loads() -> dict[str, float]:
     """A table alone over http, beside all of its store: bytes of the files that were asked for."""
-    stores = {"two tables": (ROOT / "stores" / "ihc-two-tables.zarr", "nuclei_table")}
+    stores = {
+        "blobs": (ROOT / "stores" / "blobs.zarr", "table"),
+        "two tables": (ROOT / "stores" / "ihc-two-tables.zarr", "nuclei_table"),
+    }
     data = os.environ.get("PORTAL_TEST_DATA")
     for path in Path(data).glob("stores/spatialdatadb_visium_mouse_brain/*.zarr") if data else ():
         stores["Visium brain"] = path, "table"

@@ -33,6 +33,7 @@ __all__ = [
     "CRATE",
     "Run",
     "loaded_packages",
+    "now",
     "parents_of",
     "read_crates",
     "read_lineage",
@@ -85,7 +86,7 @@ def track(
             packages=loaded_packages() if packages is None else dict(packages),
         ),
         started=started,
-        ended=ended or _now(),
+        ended=ended or now(),
     )
     path = output.absolute().parent / CRATE
     by_name = {d.output.name: d for d in _written_before(path)} | {name: derivation}
@@ -113,7 +114,7 @@ def tracking(
     script: Path | str | None = None,
 ) -> Iterator[Run]:
     """Time the making of `output` and `track` it at the end; nothing where the work fails."""
-    run, started = Run(dict(parameters or {})), _now()
+    run, started = Run(dict(parameters or {})), now()
     yield run
     track(output, inputs, run.parameters, script=script, started=started)
 
@@ -235,7 +236,8 @@ def _distributions() -> Mapping[str, list[str]]:
     return packages_distributions()
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """The time, or what SOURCE_DATE_EPOCH names, in whole seconds."""
     from portal.build import build_time
 
     return build_time().replace(microsecond=0)

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache as cache_once
 from functools import cached_property
 from importlib.metadata import version
@@ -87,6 +88,8 @@ class Work:
     """Why a store elsewhere is not to be asked."""
     code: str = ""
     """`code_that_draws` of who asks; who draws must have the same."""
+    asked: datetime | None = None
+    """When it was asked for: what is made says no other time, whoever makes it."""
 
     @property
     def host(self) -> str:
@@ -263,6 +266,7 @@ def _tell_lineage(work: Work, view: Path, digest: str) -> None:
         code=Code(name="spatialdata-portal", version=__version__),
         name=f"view-{digest}.zarr",
         packages={name: version(name) for name in _DRAWN_WITH},
+        ended=work.asked,
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from portal.cache import Cache
 from portal.config import SiteConfig
+from portal.lineage import now
 from portal.making import Fault, Work, code_that_draws, kept_copy, kept_picture, kept_view, make
 from portal.placing import Artifact, Budget, Faults, is_offered, place
 from portal.published import is_published
@@ -101,6 +102,7 @@ def _work(artifact: Artifact, config: SiteConfig, cache: Cache, budget: Budget, 
         max_store_bytes=config.viewer.max_store_bytes,
         remote=config.remote,
         code=code,
+        asked=now(),
     )
 
 

@@ -14,6 +14,7 @@ import json
 import os
 import pickle
 import queue
+import re
 import resource
 import socket
 import subprocess
@@ -200,6 +201,17 @@ def _serve(handle: int) -> None:
         connection.send_bytes(_answered(function, item))
 
 
+def _peak() -> int:
+    """The most bytes that this process has held. What `getrusage` says begins with what its parent
+    held when it was started."""
+    with suppress(OSError):
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        if found:
+            return int(found[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
 def _answered(function: Callable[[Any], Any], item: Any) -> bytes:
     try:
         fine, value = True, function(item)
@@ -208,8 +220,7 @@ def _answered(function: Callable[[Any], Any], item: Any) -> bytes:
     except Exception as e:
         e.add_note(traceback.format_exc())
         fine, value = False, e
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak *= 1 if sys.platform == "darwin" else 1024
+    peak = _peak()
     try:
         answer = pickle.dumps((fine, value, peak))
         pickle.loads(answer)  # some exceptions go in and never come out

@@ -181,8 +181,8 @@ def test_after_any_changes_the_site_is_that_of_a_build_from_nothing(tmp_path, mo
     curator = Curator(root, seed)
     done = []
     built(root, root / "site")
-    for _ in range(5):
-        done += [curator.change() for _ in range(curator.random.randrange(1, 4))]
+    for _ in range(3):
+        done += [curator.change() for _ in range(curator.random.randrange(2, 6))]
         taken_over = built(root, root / "site")
         clean = tmp_path / "clean"
         shutil.copytree(root, clean, ignore=shutil.ignore_patterns(".portal", "site", ".site.*"))

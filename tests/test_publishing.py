@@ -309,7 +309,8 @@ class TestFolder:
     ) -> None:
         disk = tmp_path / "disk"
         disk.mkdir()
-        room = sum(4096 * (1 + len(b) // 4096) for b in tree(sites[0]).values()) + 2_000_000
+        # Both sites, which share few pages, fit beside each other.
+        room = 2 * sum(4096 * (1 + len(b) // 4096) for b in tree(sites[0]).values()) + 2_000_000
         mount = ["mount", "-t", "tmpfs", "-o", f"size={room}", "none", str(disk)]
         try:
             mounted = subprocess.run(mount, check=False, capture_output=True, text=True)

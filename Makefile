@@ -43,7 +43,7 @@ serve: site
 	$(VENV)/bin/portal serve site
 
 bench: env assets stores ## what the README's figures come from
-	for b in scan pages view search curation remote build; do $(PY) -W ignore -m benchmarks.$$b || exit 1; done
+	for b in scan pages view search curation query remote build; do $(PY) -W ignore -m benchmarks.$$b || exit 1; done
 
 wheel: env assets
 	$(VENV)/bin/uv build --wheel

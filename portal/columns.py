@@ -129,7 +129,7 @@ def _staining(record: Record, site: Site) -> list[str]:
 def _year(record: Record, site: Site) -> int | None:
     """Of publication of the data, else of the newest version."""
     date = next(iter(record.labels("publication_date")), "")
-    date = date if date[:4].isdigit() else record.published
+    date = date if date[:4].isdecimal() else record.published
     return int(date[:4]) if date and date[:4].isdecimal() else None
 
 

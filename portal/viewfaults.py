@@ -90,7 +90,7 @@ def _raster_faults(element: ElementFacts) -> list[str]:
 
 
 def _chunk_bytes(chunks: tuple[int, ...], dtype: str | None) -> int:
-    digits = "".join(c for c in dtype or "" if c.isdigit())
+    digits = "".join(c for c in dtype or "" if c.isdecimal())
     return math.prod(chunks) * (int(digits) // 8 if digits else 1)
 
 

@@ -172,7 +172,7 @@ def is_rgb(element: Element, names: Sequence[str], sample: np.ndarray) -> bool:
     initials = "".join(n[:1].lower() for n in names)
     if initials in ("rgb", "rgba") and all(len(n) == 1 or n.lower() in _RGB_WORDS for n in names):
         return True
-    if not all(n.isdigit() for n in names):
+    if not all(n.isdecimal() for n in names):
         return bool(element.facts and element.facts.rgb)
     pixels = sample[:3].reshape(3, -1).astype(np.float32)
     if float(pixels.mean()) > 110:
@@ -252,7 +252,7 @@ def _middle(element: Element) -> int:
 
 
 def _readable_names(names: list[str]) -> list[str]:
-    return [f"Channel {n}" if n.isdigit() else n for n in names]
+    return [f"Channel {n}" if n.isdecimal() else n for n in names]
 
 
 def _scaling(

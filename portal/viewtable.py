@@ -253,7 +253,7 @@ def _label(value: Any) -> str:
 def _natural(text: str) -> list[tuple[int, int, str]]:
     """A key that puts 2 before 10."""
     parts = re.split(r"(\d+)", text)
-    return [(0, int(p), "") if p.isdigit() else (1, 0, p.lower()) for p in parts if p]
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p.lower()) for p in parts if p]
 
 
 def _write_embeddings(folder: Path, adata: AnnData, with_spatial: bool) -> list[dict[str, Any]]:

@@ -125,13 +125,6 @@ class RemoteSource(Source):
                 old.unlink(missing_ok=True)
         return kept
 
-    def exists(self, path: str) -> bool:
-        try:
-            self.local(path)
-        except NotThere:
-            return False
-        return True
-
     def address(self, path: str) -> str:
         return f"{self.root}/{quote(safe_path(path), safe='/:@!$&()*+,;=~')}"
 

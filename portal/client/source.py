@@ -64,8 +64,13 @@ class Source(ABC):
     def local(self, path: str) -> Path:
         """A file of this machine with that content; not to be changed."""
 
-    @abstractmethod
-    def exists(self, path: str) -> bool: ...
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file."""
+        try:
+            self.local(path)
+        except NotThere:
+            return False
+        return True
 
     @abstractmethod
     def address(self, path: str) -> str:
@@ -227,13 +232,6 @@ class _FolderSource(Source):
         if not real.startswith(self._real.rstrip(os.sep) + os.sep) or not os.path.isfile(real):
             raise NotThere(f"{full} is not there.")
         return full
-
-    def exists(self, path: str) -> bool:
-        try:
-            self.local(path)
-        except NotThere:
-            return False
-        return True
 
     def address(self, path: str) -> str:
         return os.path.join(self.root, *safe_path(path).split("/"))
